@@ -1,0 +1,210 @@
+//! Taking units for one line: which bucket to try, and what a refused hold means.
+//!
+//! 1. *First try*: one bucket, chosen by the reservation's id among those that this process believes to have units; the home
+//!    where it knows of no child. On a SKU that is not hot this is the only step.
+//! 2. *Home*: refused there, its image names the window of children, and the holds that may be over.
+//! 3. *Survey*: the children of the window are read at once, and [`split`] says where the line fits: in one bucket if any is
+//!    large enough, else over several.
+//! 4. *Open* a child when the home has units but no room for one more hold.
+//! 5. Otherwise the line is short.
+
+use crate::{
+    bucket::{Bucket, BucketId, Hold},
+    ids::ReservationId,
+    limits::CHILD_UNITS,
+    quantity::Quantity,
+    time::Timestamp,
+};
+
+/// Why a bucket refused a hold: read from the image that came back with the refusal, never guessed. In order of precedence.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Refused {
+    /// There is no such bucket.
+    NoBucket,
+    /// An earlier attempt of this very request holds units here already.
+    AlreadyHeld(Hold),
+    /// It has fewer units free than were asked for.
+    TooFew {
+        /// How many it has.
+        free: u64,
+    },
+    /// It carries as many holds as it may.
+    Crowded,
+    /// A hold that ends so soon could be confused with one that was settled; it must end after this instant.
+    EndsTooSoon {
+        /// The watermark.
+        watermark: Timestamp,
+    },
+}
+
+/// Reads the reason for a refusal from the image of the bucket.
+#[must_use]
+pub fn why_refused(found: Option<&Bucket>, id: &ReservationId, asked: Hold) -> Refused {
+    let Some(bucket) = found else { return Refused::NoBucket };
+    if let Some(hold) = bucket.holds.get(id) {
+        return Refused::AlreadyHeld(*hold);
+    }
+    match bucket.watermark {
+        _ if bucket.free < asked.quantity.units() => Refused::TooFew { free: bucket.free },
+        _ if bucket.is_crowded() => Refused::Crowded,
+        Some(watermark) if watermark >= asked.expires_at => Refused::EndsTooSoon { watermark },
+        // The image satisfies every condition: only an engine that returns another image than the one it judged does this.
+        _ => Refused::TooFew { free: bucket.free },
+    }
+}
+
+/// Where units were seen.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Seen {
+    /// The bucket.
+    pub bucket: BucketId,
+    /// How many units were free in it.
+    pub free: u64,
+}
+
+/// Where to hold `wanted` units: one bucket that has them all, the same for the same `spread` and different ones for different
+/// shoppers; else as few buckets as possible; nothing if all of them together do not have enough.
+#[must_use]
+pub fn split(wanted: Quantity, mut seen: Vec<Seen>, spread: u64) -> Option<Vec<(BucketId, Quantity)>> {
+    let total: u64 = seen.iter().map(|s| s.free).sum();
+    if total < wanted.units() {
+        return None;
+    }
+    let large: Vec<&Seen> = seen.iter().filter(|s| s.free >= wanted.units()).collect();
+    if let Some(chosen) = pick(&large, spread) {
+        return Some(vec![(chosen.bucket.clone(), wanted)]);
+    }
+    seen.sort_by(|a, b| b.free.cmp(&a.free).then_with(|| a.bucket.cmp(&b.bucket)));
+    let mut rest = Some(wanted);
+    let mut parts = Vec::new();
+    for Seen { bucket, free } in seen {
+        let Some(missing) = rest else { break };
+        let Some(part) = missing.at_most(free) else { break };
+        rest = missing.minus(part);
+        parts.push((bucket, part));
+    }
+    Some(parts)
+}
+
+/// One of `choices`, the same for the same `spread`.
+#[must_use]
+pub fn pick<T>(choices: &[T], spread: u64) -> Option<&T> {
+    let count = u64::try_from(choices.len()).ok().filter(|count| *count > 0)?;
+    usize::try_from(spread % count)
+        .ok()
+        .and_then(|index| choices.get(index))
+}
+
+/// How many units a new child takes from a home with `free` units so that `wanted` fit in it; nothing if the home has too few.
+///
+/// A child takes at most [`CHILD_UNITS`], so that the holds in it never outgrow 1 KB. A line of more units than that gets a child
+/// of its own, of exactly its size and born with its hold in it.
+#[must_use]
+pub fn child_size(free: u64, wanted: Quantity) -> Option<u64> {
+    (free >= wanted.units()).then(|| wanted.units().max(free.min(CHILD_UNITS)))
+}
+
+/// How many children to open ahead of an announced peak: enough for its first second, and no more than the units fill.
+#[must_use]
+pub fn children_ahead(expected_peak_per_second: u64, free: u64) -> u64 {
+    expected_peak_per_second.div_ceil(CHILD_UNITS).min(free / CHILD_UNITS)
+}
+
+#[cfg(test)]
+mod tests {
+    use proptest::prelude::*;
+
+    use super::*;
+    use crate::{
+        bucket::{Home, Role},
+        ids::Caller,
+    };
+
+    fn id(key: &str) -> ReservationId {
+        ReservationId::derive(&Caller::new("c"), &key.parse().unwrap())
+    }
+
+    fn bucket(free: u64, holds: usize, watermark: Option<u64>) -> Bucket {
+        let holds = (0..holds)
+            .map(|n| (id(&n.to_string()), "1@500".parse().unwrap()))
+            .collect();
+        let watermark = watermark.map(Timestamp::from_epoch_seconds);
+        Bucket {
+            free,
+            holds,
+            sold: 0,
+            watermark,
+            role: Role::Home(Home::default()),
+        }
+    }
+
+    #[test]
+    fn the_reason_for_a_refusal_is_read_from_the_image_in_order() {
+        let asked: Hold = "2@1000".parse().unwrap();
+        let mut mine = bucket(0, 24, Some(2000));
+        mine.holds.insert(id("me"), asked);
+        let at = Timestamp::from_epoch_seconds;
+        let cases = [
+            (None, Refused::NoBucket),
+            (Some(mine), Refused::AlreadyHeld(asked)),
+            (Some(bucket(1, 24, Some(2000))), Refused::TooFew { free: 1 }),
+            (Some(bucket(2, 24, Some(2000))), Refused::Crowded),
+            (
+                Some(bucket(2, 23, Some(1000))),
+                Refused::EndsTooSoon { watermark: at(1000) },
+            ),
+        ];
+        for (found, expected) in cases {
+            assert_eq!(why_refused(found.as_ref(), &id("me"), asked), expected);
+        }
+    }
+
+    #[test]
+    fn a_child_is_small_unless_one_line_fills_it() {
+        let wanted = |units| Quantity::new(units).unwrap();
+        let cases = [
+            (100, 1, Some(32)),
+            (20, 1, Some(20)),
+            (0, 1, None),
+            (100, 50, Some(50)),
+            (40, 50, None),
+        ];
+        for (free, units, expected) in cases {
+            assert_eq!(child_size(free, wanted(units)), expected, "{units} of {free}");
+        }
+    }
+
+    #[test]
+    fn a_peak_is_split_for_its_first_second() {
+        for (peak, free, children) in [
+            (0, 1_000, 0),
+            (5_000, 10_000, 157),
+            (5_000, 100, 3),
+            (1, 31, 0),
+            (1, 32, 1),
+        ] {
+            assert_eq!(children_ahead(peak, free), children, "{peak}/s of {free}");
+        }
+    }
+
+    proptest! {
+        /// The parts sum exactly to what is wanted, none is larger than its bucket, and "short" is said only when it is true.
+        #[test]
+        fn a_split_is_exact(wanted in 1_u64..200, frees in prop::collection::vec(0_u64..60, 0..12), spread: u64) {
+            let wanted = Quantity::new(wanted).unwrap();
+            let stock = "a#own".parse::<BucketId>().unwrap().stock;
+            let seen: Vec<Seen> =
+                (0..).zip(&frees).map(|(n, free)| Seen { bucket: stock.child(n), free: *free }).collect();
+            match split(wanted, seen.clone(), spread) {
+                None => prop_assert!(frees.iter().sum::<u64>() < wanted.units()),
+                Some(parts) => {
+                    prop_assert_eq!(parts.iter().map(|(_, q)| q.units()).sum::<u64>(), wanted.units());
+                    for (n, (bucket, part)) in parts.iter().enumerate() {
+                        prop_assert!(seen.iter().any(|s| s.bucket == *bucket && s.free >= part.units()));
+                        prop_assert!(parts[..n].iter().all(|(other, _)| other != bucket));
+                    }
+                }
+            }
+        }
+    }
+}

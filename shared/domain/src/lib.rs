@@ -1,0 +1,30 @@
+//! What Holdfast decides, without doing any of it.
+//!
+//! Values in, values out: no AWS, no tokio, no clock, no environment, no randomness; `Cargo.toml` is the proof. A handler parses
+//! a request into these types, `store` carries out what they say with conditional writes and reports what it found, and these
+//! types turn what was found into the answer.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`limits`] | every limit, with its reason |
+//! | [`ids`], [`quantity`], [`time`] | the words: SKU, channel, reservation id, units, seconds |
+//! | [`bucket`] | where units are: a home and its children, and the holds inside them |
+//! | [`reservation`] | the record that decides holds |
+//! | [`acquire`] | which bucket to try next, and what a refused hold means |
+//! | [`resolve`] | what becomes of a hold once its reservation is known |
+//! | [`movement`], [`stock`] | the merchant's side: receipts, corrections, counts, shortfalls |
+//! | [`refusal`] | every "no", in order of precedence |
+//! | [`audit`] | the invariants, checked over everything that is stored |
+
+pub mod acquire;
+pub mod audit;
+pub mod bucket;
+pub mod ids;
+pub mod limits;
+pub mod movement;
+pub mod quantity;
+pub mod refusal;
+pub mod reservation;
+pub mod resolve;
+pub mod stock;
+pub mod time;

@@ -1,0 +1,70 @@
+//! Every limit of the service, in one place, each with its reason.
+
+/// Lines in one request. Each line is one write that runs in parallel with the others; 50 keep a request far below one second.
+pub const MAX_LINES: usize = 50;
+
+/// Units on one line and in one movement. Two real days of a grocery chain hold one line of 35,836 (fuel, in millilitres).
+pub const MAX_QUANTITY: u64 = 1_000_000;
+
+/// Characters of a SKU. Amazon allows 40, Shopify 255 but recommends fewer; 64 keep a bucket's key small.
+pub const MAX_SKU_CHARS: usize = 64;
+
+/// Characters of a channel name.
+pub const MAX_CHANNEL_CHARS: usize = 32;
+
+/// Characters of an order or session id that the caller chooses.
+pub const MAX_REFERENCE_CHARS: usize = 128;
+
+/// Characters of an `Idempotency-Key`: the limit that the IETF draft's implementers (Stripe among them) use.
+pub const MAX_IDEMPOTENCY_KEY_CHARS: usize = 255;
+
+/// Characters of the reason of a movement.
+pub const MAX_REASON_CHARS: usize = 200;
+
+/// Shortest hold, in seconds. It must not be shorter than [`SIGNATURE_LIFE_SECONDS`]: a late copy of the write that makes a
+/// hold must be dead, or stopped by the watermark, once the hold is settled.
+pub const MIN_HOLD_SECONDS: u64 = 5 * 60;
+
+/// Longest hold, in seconds: long enough to hold at the cart, short enough that an abandoned cart does not block a sale for long.
+pub const MAX_HOLD_SECONDS: u64 = 60 * 60;
+
+/// Hold when the caller names none, in seconds.
+pub const DEFAULT_HOLD_SECONDS: u64 = 15 * 60;
+
+/// A reservation lives at most this long after its creation however often it is extended, in seconds.
+pub const MAX_LIFE_SECONDS: u64 = 2 * 60 * 60;
+
+/// `Extend` calls one reservation remembers, so that each can be answered the same again.
+pub const MAX_EXTENSIONS: usize = 16;
+
+/// A signed AWS request is refused after this many seconds.
+/// Source: AWS General Reference, "Signature Version 4", requests expire after five minutes.
+pub const SIGNATURE_LIFE_SECONDS: u64 = 5 * 60;
+
+/// How long a decided reservation outlives the last of its holds, in seconds: the evidence must outlive what it testifies
+/// against. At least [`SIGNATURE_LIFE_SECONDS`]; a day also lets a person look at yesterday's abandoned carts.
+pub const GRACE_SECONDS: u64 = 24 * 60 * 60;
+
+/// Holds in one bucket. With 24 of them (29 bytes each) a bucket stays below 1 KB, and a write of it costs 1 WCU.
+pub const MAX_HOLDS: usize = 24;
+
+/// Units that a child is opened with. No more than this many holds can then be in it, so it never outgrows 1 KB.
+pub const CHILD_UNITS: u64 = 32;
+
+/// Confirmed holds that one write settles.
+pub const MAX_SETTLED_AT_ONCE: usize = 10;
+
+/// SKUs in one availability call.
+pub const MAX_AVAILABILITY_SKUS: usize = 100;
+
+/// Items on a page of a list.
+pub const MAX_PAGE: usize = 100;
+
+/// Items on a page when the caller names no limit.
+pub const DEFAULT_PAGE: usize = 50;
+
+/// Bytes of a request's body.
+pub const MAX_BODY_BYTES: usize = 64 * 1024;
+
+/// Reserves per second that a merchant may announce for one SKU.
+pub const MAX_EXPECTED_PEAK_PER_SECOND: u64 = 100_000;

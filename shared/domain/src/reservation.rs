@@ -1,0 +1,370 @@
+//! The record that decides holds. `active → confirmed | canceled | expired`; a decision is final.
+
+use std::{collections::BTreeMap, fmt, str::FromStr};
+
+use crate::{
+    bucket::{BucketId, Hold, MalformedText, StockId},
+    ids::{Channel, ExtensionId, Fingerprint, Reference, ReservationId, Sku},
+    limits::{GRACE_SECONDS, MAX_EXTENSIONS, MAX_LIFE_SECONDS, MAX_LINES},
+    quantity::{Quantity, QuantityError},
+    time::Timestamp,
+};
+
+/// Some units of one SKU. Written `<sku>=<quantity>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Line {
+    /// What.
+    pub sku: Sku,
+    /// How many.
+    pub quantity: Quantity,
+}
+
+impl fmt::Display for Line {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.sku, self.quantity)
+    }
+}
+
+impl FromStr for Line {
+    type Err = MalformedText;
+
+    fn from_str(text: &str) -> Result<Self, MalformedText> {
+        let parse = || {
+            let (sku, quantity) = text.split_once('=')?;
+            Some(Self {
+                sku: sku.parse().ok()?,
+                quantity: Quantity::new(quantity.parse().ok()?).ok()?,
+            })
+        };
+        parse().ok_or_else(|| MalformedText::new("line", text))
+    }
+}
+
+/// What is wanted together: 1 to 50 lines, each SKU once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Cart(Vec<Line>);
+
+/// Why lines do not make a cart.
+#[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
+pub enum CartError {
+    /// No line at all: such a request would reserve nothing and look as if it had.
+    #[error("must have at least one line")]
+    Empty,
+    /// More than [`MAX_LINES`].
+    #[error("must have at most {MAX_LINES} lines")]
+    TooManyLines,
+    /// The lines of one SKU add up to more than one line may ask for.
+    #[error("the lines of SKU {sku} add up to more than {}", crate::limits::MAX_QUANTITY)]
+    TooMany {
+        /// The SKU.
+        sku: Sku,
+    },
+}
+
+impl Cart {
+    /// Merges lines of the same SKU: two lines checked one by one against the same stock would sell it twice.
+    ///
+    /// # Errors
+    /// [`CartError`] when there are no lines, too many, or too many units of one SKU.
+    pub fn new(lines: Vec<Line>) -> Result<Self, CartError> {
+        match lines.len() {
+            0 => return Err(CartError::Empty),
+            1..=MAX_LINES => {}
+            _ => return Err(CartError::TooManyLines),
+        }
+        let mut merged: BTreeMap<Sku, u64> = BTreeMap::new();
+        for Line { sku, quantity } in lines {
+            *merged.entry(sku).or_default() += quantity.units();
+        }
+        let lines = merged.into_iter().map(|(sku, units)| match Quantity::new(units) {
+            Ok(quantity) => Ok(Line { sku, quantity }),
+            Err(QuantityError) => Err(CartError::TooMany { sku }),
+        });
+        lines.collect::<Result<_, _>>().map(Self)
+    }
+
+    /// The lines, by SKU.
+    #[must_use]
+    pub fn lines(&self) -> &[Line] {
+        &self.0
+    }
+}
+
+/// A hold that belongs to a reservation, and the bucket it is in. Written `<bucket>=<hold>`.
+#[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct Allocation {
+    /// Where.
+    pub bucket: BucketId,
+    /// The exact hold.
+    pub hold: Hold,
+}
+
+impl fmt::Display for Allocation {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}", self.bucket, self.hold)
+    }
+}
+
+impl FromStr for Allocation {
+    type Err = MalformedText;
+
+    fn from_str(text: &str) -> Result<Self, MalformedText> {
+        let (bucket, hold) = text
+            .split_once('=')
+            .ok_or_else(|| MalformedText::new("allocation", text))?;
+        Ok(Self {
+            bucket: bucket.parse()?,
+            hold: hold.parse()?,
+        })
+    }
+}
+
+/// A line that could not be had. Written `<sku>=<requested>/<available>`.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Shortage {
+    /// What.
+    pub sku: Sku,
+    /// How many units were wanted.
+    pub requested: Quantity,
+    /// How many were free at that moment.
+    pub available: u64,
+}
+
+impl fmt::Display for Shortage {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "{}={}/{}", self.sku, self.requested, self.available)
+    }
+}
+
+impl FromStr for Shortage {
+    type Err = MalformedText;
+
+    fn from_str(text: &str) -> Result<Self, MalformedText> {
+        let parse = || {
+            let (line, available) = text.split_once('/')?;
+            let Line { sku, quantity } = line.parse().ok()?;
+            Some(Self {
+                sku,
+                requested: quantity,
+                available: available.parse().ok()?,
+            })
+        };
+        parse().ok_or_else(|| MalformedText::new("shortage", text))
+    }
+}
+
+/// How the record came to be.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Kind {
+    /// A hold at cart or checkout, to be confirmed by payment.
+    Reservation,
+    /// A sale without a hold before it, or a late payment that took its units again.
+    Order,
+}
+
+/// Where a reservation stands.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Status {
+    /// Its holds stand; payment may confirm it until it expires.
+    Active,
+    /// Paid: its units are sold.
+    Confirmed {
+        /// When.
+        at: Timestamp,
+    },
+    /// Given up or refused: it owns nothing.
+    Canceled {
+        /// Why.
+        reason: CancelReason,
+    },
+    /// Not paid in time: it owns nothing.
+    Expired {
+        /// The record under which a late payment took the units again, or was refused.
+        successor: Option<ReservationId>,
+    },
+}
+
+/// Why a reservation was canceled.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum CancelReason {
+    /// The caller canceled it.
+    Requested,
+    /// Some line was short: nothing was reserved.
+    Short {
+        /// Which ones.
+        lines: Vec<Shortage>,
+    },
+    /// Its holds ended before it could be recorded.
+    RecordedTooLate,
+    /// A payment named a reservation that nobody knows any more.
+    PaidUnknown,
+}
+
+/// The record of one reservation or order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Reservation {
+    /// Derived from the caller and the `Idempotency-Key`.
+    pub id: ReservationId,
+    /// How it came to be.
+    pub kind: Kind,
+    /// Where it stands.
+    pub status: Status,
+    /// Where it sells.
+    pub channel: Channel,
+    /// What was wanted, by SKU. Empty where only a hold of it was ever seen.
+    pub lines: Vec<Line>,
+    /// The holds that are its own: they sum exactly to its lines, or there are none. Written once, never changed.
+    pub allocations: Vec<Allocation>,
+    /// When it was recorded.
+    pub created_at: Timestamp,
+    /// Until when payment may confirm it.
+    pub expires_at: Timestamp,
+    /// The merchant's order.
+    pub order_id: Option<Reference>,
+    /// The shopper's session in the merchant's store.
+    pub session_id: Option<Reference>,
+    /// What the request asked for; absent where only a hold of it was ever seen.
+    pub fingerprint: Option<Fingerprint>,
+    /// When DynamoDB may delete the record (its TTL attribute); a confirmed or refunded one is kept for good.
+    pub purge_at: Option<Timestamp>,
+    /// What each `extend` call was answered.
+    pub extensions: BTreeMap<ExtensionId, Timestamp>,
+}
+
+impl Reservation {
+    /// Whether this very hold in this very bucket is one of its own.
+    #[must_use]
+    pub fn names(&self, bucket: &BucketId, hold: &Hold) -> bool {
+        self.allocations
+            .iter()
+            .any(|own| own.bucket == *bucket && own.hold == *hold)
+    }
+
+    /// Whether its holds are still its own: nobody else may release them.
+    #[must_use]
+    pub fn keeps_its_holds(&self) -> bool {
+        matches!(self.status, Status::Active | Status::Confirmed { .. })
+    }
+
+    /// What a person would call its status at `now`: an active one whose time is over has expired, closed or not.
+    #[must_use]
+    pub fn status_word(&self, now: Timestamp) -> &'static str {
+        match self.status {
+            Status::Active if now > self.expires_at => "expired",
+            Status::Active => "active",
+            Status::Confirmed { .. } => "confirmed",
+            Status::Canceled { .. } => "canceled",
+            Status::Expired { .. } => "expired",
+        }
+    }
+
+    /// The SKUs and channel of its lines.
+    pub fn stocks(&self) -> impl Iterator<Item = StockId> + '_ {
+        self.lines.iter().map(|line| StockId {
+            sku: line.sku.clone(),
+            channel: self.channel.clone(),
+        })
+    }
+}
+
+/// What a shopper wants: a hold to be paid within `hold_seconds`, or a sale at once.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ReservationRequest {
+    /// Derived from the caller and the `Idempotency-Key`.
+    pub id: ReservationId,
+    /// A hold, or a sale without one before it.
+    pub kind: Kind,
+    /// Where it sells.
+    pub channel: Channel,
+    /// What.
+    pub cart: Cart,
+    /// How long the units are held, in seconds: 300 to 3,600.
+    pub hold_seconds: u64,
+    /// The merchant's order.
+    pub order_id: Option<Reference>,
+    /// The shopper's session in the merchant's store.
+    pub session_id: Option<Reference>,
+}
+
+impl ReservationRequest {
+    /// What the request asks for: the same key with another fingerprint is a reused key.
+    #[must_use]
+    pub fn fingerprint(&self) -> Fingerprint {
+        let operation = match self.kind {
+            Kind::Reservation => "reservation",
+            Kind::Order => "order",
+        };
+        let seconds = self.hold_seconds.to_string();
+        let reference = |reference: &Option<Reference>| reference.as_ref().map_or(String::new(), ToString::to_string);
+        let lines: Vec<String> = self.cart.lines().iter().map(ToString::to_string).collect();
+        let (order, session) = (reference(&self.order_id), reference(&self.session_id));
+        let mut parts = vec![self.channel.as_str(), &seconds, &order, &session];
+        parts.extend(lines.iter().map(String::as_str));
+        Fingerprint::of(operation, &parts)
+    }
+
+    /// The SKU in this request's channel.
+    #[must_use]
+    pub fn stock(&self, sku: &Sku) -> StockId {
+        StockId {
+            sku: sku.clone(),
+            channel: self.channel.clone(),
+        }
+    }
+}
+
+/// When the record of a hold that ends at `expires_at` may be deleted.
+#[must_use]
+pub fn purge_after(expires_at: Timestamp) -> Timestamp {
+    expires_at.plus_seconds(GRACE_SECONDS)
+}
+
+/// The new end of an active reservation: `ttl_seconds` from now, never earlier than it was, and bounded in total. Nothing when
+/// it has been extended too often to remember one more answer.
+#[must_use]
+pub fn extended_until(reservation: &Reservation, now: Timestamp, ttl_seconds: u64) -> Option<Timestamp> {
+    if reservation.extensions.len() >= MAX_EXTENSIONS {
+        return None;
+    }
+    let wanted = now.plus_seconds(ttl_seconds);
+    let bound = reservation.created_at.plus_seconds(MAX_LIFE_SECONDS);
+    Some(wanted.min(bound).max(reservation.expires_at))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn line(text: &str) -> Line {
+        text.parse().unwrap()
+    }
+
+    #[test]
+    fn lines_of_one_sku_are_merged() {
+        let cart = Cart::new(vec![line("b=1"), line("a=2"), line("b=3")]).unwrap();
+        assert_eq!(cart.lines(), [line("a=2"), line("b=4")]);
+    }
+
+    #[test]
+    fn a_cart_is_neither_empty_nor_huge() {
+        assert_eq!(Cart::new(vec![]), Err(CartError::Empty));
+        assert_eq!(Cart::new(vec![line("a=1"); 51]), Err(CartError::TooManyLines));
+        assert!(matches!(
+            Cart::new(vec![line("a=1000000"), line("a=1")]),
+            Err(CartError::TooMany { .. })
+        ));
+    }
+
+    #[test]
+    fn texts_read_back_what_they_write() {
+        assert_eq!("a=2".parse::<Line>().unwrap().to_string(), "a=2");
+        assert_eq!(
+            "a#own#3=2@99".parse::<Allocation>().unwrap().to_string(),
+            "a#own#3=2@99"
+        );
+        assert_eq!("a=2/0".parse::<Shortage>().unwrap().to_string(), "a=2/0");
+        for text in ["a", "a=", "a=0", "=1"] {
+            assert!(text.parse::<Line>().is_err(), "{text}");
+        }
+    }
+}
