@@ -194,6 +194,11 @@ pub enum CancelReason {
         /// Which ones.
         lines: Vec<Shortage>,
     },
+    /// Some SKU does not exist in the channel: nothing was reserved.
+    UnknownSku {
+        /// Which ones.
+        skus: Vec<Sku>,
+    },
     /// Its holds ended before it could be recorded.
     RecordedTooLate,
     /// A payment named a reservation that nobody knows any more.

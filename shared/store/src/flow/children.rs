@@ -1,0 +1,158 @@
+//! Children of a hot home: opened by the shopper who finds no room, or ahead of an announced peak; folded back once they are
+//! cold. All of it in transactions of two items, none of which a shopper on a hot SKU waits for twice.
+
+use domain::{
+    acquire::{child_size, children_ahead},
+    bucket::{Bucket, BucketId, Hold, Home, StockId},
+    ids::ReservationId,
+    limits::CHILD_UNITS,
+    quantity::Quantity,
+};
+
+use crate::{
+    Fault, Store,
+    item::decode_bucket,
+    table::{Transacted, Written},
+    write,
+};
+
+/// What came of opening a child.
+pub(crate) enum Opening {
+    /// It is open.
+    Opened(BucketId),
+    /// The home has changed; what it is now.
+    Refused(Option<Bucket>),
+}
+
+impl Store {
+    /// Opens the next child of `home` with room for `wanted`, for a large line with its hold in it already.
+    pub(crate) async fn open_child(
+        &self,
+        stock: &StockId,
+        home: &Bucket,
+        wanted: Quantity,
+        born_with: Option<(&ReservationId, Hold)>,
+    ) -> Result<Opening, Fault> {
+        let Some(units) = child_size(home.free, wanted) else {
+            return Ok(Opening::Refused(None));
+        };
+        let window = home.home().copied().unwrap_or_default();
+        match self
+            .transact(write::child::open(stock, &window, units, born_with))
+            .await?
+        {
+            Transacted::Applied => {
+                let child = stock.child(window.next_child);
+                if born_with.is_none() {
+                    self.routes.learn(&child);
+                }
+                Ok(Opening::Opened(child))
+            }
+            Transacted::Refused(found) => {
+                let home = found.into_iter().next().flatten().flatten();
+                Ok(Opening::Refused(home.as_ref().map(decode_bucket).transpose()?))
+            }
+        }
+    }
+
+    /// Opens children ahead of the announced peak, as far as units and the children that are open already allow.
+    pub(crate) async fn open_ahead(&self, stock: &StockId) -> Result<(), Fault> {
+        let Some(mut home) = self.get_bucket(&stock.home()).await? else {
+            return Ok(());
+        };
+        let window = home.home().copied().unwrap_or_default();
+        let wanted = children_ahead(window.expected_peak_per_second, home.free);
+        let open = self
+            .get_buckets(window.window().map(|number| stock.child(number)))
+            .await?;
+        let full = open.values().filter(|child| child.free >= CHILD_UNITS / 2).count() as u64;
+        for _ in full..wanted {
+            let Ok(size) = Quantity::new(CHILD_UNITS) else {
+                return Ok(());
+            };
+            home = match self.open_child(stock, &home, size, None).await? {
+                // Each opening takes one child's units and one number: the image is known without a read.
+                Opening::Opened(_) => after_opening(home),
+                Opening::Refused(Some(found)) => found,
+                Opening::Refused(None) => return Ok(()),
+            };
+        }
+        Ok(())
+    }
+
+    /// Folds a child back if it has no holds: for five minutes at least nobody held anything in it. Children that were opened
+    /// ahead of a peak stay as long as the peak is announced.
+    pub(crate) async fn fold_if_cold(&self, child: &BucketId) -> Result<(), Fault> {
+        let buckets = self.get_buckets([child.clone(), child.stock.home()]).await?;
+        let (Some(bucket), Some(home)) = (buckets.get(child), buckets.get(&child.stock.home())) else {
+            return Ok(());
+        };
+        let window = home.home().copied().unwrap_or_default();
+        let kept_for_peak = window.expected_peak_per_second > 0 && bucket.free > 0;
+        if bucket.holds.is_empty() && !kept_for_peak {
+            self.fold(child, bucket, &window).await?;
+        }
+        Ok(())
+    }
+
+    /// Brings the free units of every child home, and deletes those that are empty then.
+    pub(crate) async fn fold_all(&self, stock: &StockId) -> Result<(), Fault> {
+        let Some(home) = self.get_bucket(&stock.home()).await? else {
+            return Ok(());
+        };
+        let window = home.home().copied().unwrap_or_default();
+        let children = self
+            .get_buckets(window.window().map(|number| stock.child(number)))
+            .await?;
+        for (id, child) in &children {
+            self.fold(id, child, &window).await?;
+        }
+        Ok(())
+    }
+
+    async fn fold(&self, id: &BucketId, child: &Bucket, home: &Home) -> Result<(), Fault> {
+        self.routes.forget(id);
+        if child.free > 0 {
+            let folded = self
+                .transact(write::child::fold(id, child.free, home.shortfall))
+                .await?;
+            if folded != Transacted::Applied {
+                return Ok(());
+            }
+        }
+        if !child.holds.is_empty() {
+            return Ok(());
+        }
+        if self.transact(write::child::delete(id, child.sold)).await? == Transacted::Applied {
+            self.advance(&id.stock).await?;
+        }
+        Ok(())
+    }
+
+    /// Moves the window over numbers whose children are gone. A number below `next_child` without a child never gets one again.
+    async fn advance(&self, stock: &StockId) -> Result<(), Fault> {
+        let Some(home) = self.get_bucket(&stock.home()).await? else {
+            return Ok(());
+        };
+        let window = home.home().copied().unwrap_or_default();
+        let open = self
+            .get_buckets(window.window().map(|number| stock.child(number)))
+            .await?;
+        let first = open.keys().filter_map(|id| id.child).min().unwrap_or(window.next_child);
+        if first > window.first_child {
+            // Refused: somebody else has moved it.
+            let (Written::Applied(_) | Written::Refused(_)) = self
+                .write(&write::child::advance(stock, window.first_child, first))
+                .await?;
+        }
+        Ok(())
+    }
+}
+
+fn after_opening(mut home: Bucket) -> Bucket {
+    home.free -= CHILD_UNITS.min(home.free);
+    if let domain::bucket::Role::Home(window) = &mut home.role {
+        window.next_child += 1;
+    }
+    home
+}

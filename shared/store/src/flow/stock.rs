@@ -1,0 +1,165 @@
+//! The merchant's side: what there is, settings, movements, lists. Transactions are welcome here: no shopper waits for them.
+
+mod list;
+mod movements;
+
+use std::collections::BTreeMap;
+
+use domain::{
+    bucket::{Bucket, BucketId, Home, StockId},
+    refusal::Refusal,
+    reservation::Reservation,
+    stock::{Settings, StockView},
+};
+
+pub use movements::Moved;
+
+use crate::{Failure, Fault, Store, item::decode_bucket, table::Written, write};
+
+/// What came of writing settings.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Saved {
+    /// The SKU was made by this call.
+    pub created: bool,
+    /// The version that the settings have now.
+    pub version: u64,
+}
+
+/// Which holds' records a view contains.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+enum Records {
+    /// Of holds whose time is over: enough to know what is available.
+    OfOverdue,
+    /// Of all holds: also tells reserved from sold.
+    OfAll,
+}
+
+impl Store {
+    /// SKUs with all of their sums, in the order asked for.
+    ///
+    /// # Errors
+    /// Refused with `UnknownSku`, naming all that do not exist; or a fault.
+    pub async fn stock(&self, stocks: &[StockId]) -> Result<Vec<StockView>, Failure> {
+        self.view(stocks, Records::OfAll).await
+    }
+
+    /// SKUs as far as availability needs: sums of what is sold or reserved are not exact. In the order asked for.
+    ///
+    /// # Errors
+    /// As [`Store::stock`].
+    pub async fn availability(&self, stocks: &[StockId]) -> Result<Vec<StockView>, Failure> {
+        self.view(stocks, Records::OfOverdue).await
+    }
+
+    async fn view(&self, stocks: &[StockId], depth: Records) -> Result<Vec<StockView>, Failure> {
+        let homes = self.get_buckets(stocks.iter().map(StockId::home)).await?;
+        let unknown: Vec<_> = stocks
+            .iter()
+            .filter(|stock| !homes.contains_key(&stock.home()))
+            .collect();
+        if !unknown.is_empty() {
+            return Err(Refusal::UnknownSku {
+                skus: unknown.into_iter().map(|stock| stock.sku.clone()).collect(),
+            }
+            .into());
+        }
+        let children = homes.iter().flat_map(|(id, home)| {
+            let window = home.home().map(Home::window).unwrap_or_default();
+            window.map(|number| id.stock.child(number))
+        });
+        let children = self.get_buckets(children.collect::<Vec<_>>()).await?;
+        let records = self.records_of(homes.values().chain(children.values()), depth).await?;
+        Ok(stocks
+            .iter()
+            .map(|stock| view_of(stock, &homes, &children, &records))
+            .collect())
+    }
+
+    async fn records_of(
+        &self,
+        buckets: impl Iterator<Item = &Bucket>,
+        depth: Records,
+    ) -> Result<BTreeMap<domain::ids::ReservationId, Reservation>, Fault> {
+        let now = self.now();
+        let holds = buckets.flat_map(|bucket| &bucket.holds);
+        let wanted = holds
+            .filter(|(_, hold)| depth == Records::OfAll || hold.is_over(now))
+            .map(|(id, _)| id);
+        self.get_reservations(wanted.collect::<Vec<_>>()).await
+    }
+
+    /// Writes the settings of a SKU in a channel, making it if it does not exist, and splits or folds it accordingly.
+    ///
+    /// # Errors
+    /// Refused with `PreconditionFailed` when `if_match` is not the stored version; or a fault.
+    pub async fn save_settings(
+        &self,
+        stock: &StockId,
+        settings: &Settings,
+        if_match: Option<u64>,
+    ) -> Result<Saved, Failure> {
+        let created = if if_match.is_none() {
+            matches!(
+                self.write(&write::settings::create(stock, settings)).await?,
+                Written::Applied(_)
+            )
+        } else {
+            false
+        };
+        let version = if created {
+            1
+        } else {
+            self.change_settings(stock, settings, if_match).await?
+        };
+        if settings.expected_peak_per_second == 0 {
+            self.fold_all(stock).await?;
+        } else {
+            self.open_ahead(stock).await?;
+        }
+        Ok(Saved { created, version })
+    }
+
+    async fn change_settings(
+        &self,
+        stock: &StockId,
+        settings: &Settings,
+        if_match: Option<u64>,
+    ) -> Result<u64, Failure> {
+        let (home, applied) = match self.write(&write::settings::change(stock, settings, if_match)).await? {
+            Written::Applied(image) => (image, true),
+            Written::Refused(found) => (found, false),
+        };
+        let home = home.as_ref().map(decode_bucket).transpose()?;
+        let home = home.as_ref().and_then(Bucket::home).copied().unwrap_or_default();
+        // The SDK re-sends a write whose reply was lost: the version that was asked for, with these settings, one later is ours.
+        let resent = if_match.is_some_and(|seen| home.version == seen + 1)
+            && home.expected_peak_per_second == settings.expected_peak_per_second;
+        if applied || resent {
+            Ok(home.version)
+        } else {
+            Err(Refusal::PreconditionFailed { version: home.version }.into())
+        }
+    }
+}
+
+fn view_of(
+    stock: &StockId,
+    homes: &BTreeMap<BucketId, Bucket>,
+    children: &BTreeMap<BucketId, Bucket>,
+    records: &BTreeMap<domain::ids::ReservationId, Reservation>,
+) -> StockView {
+    let own = |buckets: &BTreeMap<BucketId, Bucket>| {
+        let own = buckets.iter().filter(|(id, _)| id.stock == *stock);
+        own.map(|(id, bucket)| (id.clone(), bucket.clone())).collect::<Vec<_>>()
+    };
+    let buckets = [own(homes), own(children)].concat();
+    let owners = buckets.iter().flat_map(|(_, bucket)| bucket.holds.keys());
+    let records = owners
+        .filter_map(|id| Some((id.clone(), records.get(id)?.clone())))
+        .collect();
+    StockView {
+        stock: stock.clone(),
+        buckets,
+        records,
+    }
+}

@@ -1,0 +1,212 @@
+//! Movements: each in one transaction with the item that explains it.
+
+use domain::{
+    bucket::Bucket,
+    ids::Sku,
+    movement::{Movement, MovementKind, MovementRequest},
+    quantity::Quantity,
+    refusal::Refusal,
+    reservation::Shortage,
+    resolve::Settling,
+    stock::{CountPlan, StockView, plan_count},
+};
+
+use super::Records;
+use crate::{
+    Failure, Store,
+    item::{decode_bucket, decode_movement},
+    keys,
+    table::{Transacted, Write, Written},
+    write,
+};
+
+/// How often a movement is planned anew when the stock changes underneath it.
+const MAX_ROUNDS: usize = 10;
+
+/// A movement, and whether this very request had made it before.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Moved {
+    /// As it is recorded.
+    pub movement: Movement,
+    /// The answer to an earlier request, given again.
+    pub replayed: bool,
+}
+
+/// The next step of a movement.
+enum Plan {
+    /// Write this.
+    Write(Movement, Vec<Write>),
+    /// Something was moved or marked to make it possible: look again.
+    LookAgain,
+}
+
+impl Store {
+    /// Books a movement: units received, corrected or counted. A count is a fact: what held units lack becomes a shortfall.
+    ///
+    /// # Errors
+    /// Refused with `IdempotencyKeyReused`, `UnknownSku`, `InsufficientStock` (a correction beyond what is free) or `Contended`;
+    /// or a fault.
+    pub async fn move_stock(&self, request: &MovementRequest) -> Result<Moved, Failure> {
+        if let Some(item) = self.get(keys::movement(&request.id)).await? {
+            return replay(request, decode_movement(&item)?);
+        }
+        let mut home = None;
+        for _ in 0..MAX_ROUNDS {
+            let Plan::Write(movement, writes) = self.plan(request, home.as_ref()).await? else {
+                continue;
+            };
+            let refused = match self.transact(writes).await? {
+                Transacted::Applied => {
+                    return Ok(Moved {
+                        movement,
+                        replayed: false,
+                    });
+                }
+                Transacted::Refused(refused) => refused,
+            };
+            if let Some(Some(Some(recorded))) = refused.get(1) {
+                return replay(request, decode_movement(recorded)?);
+            }
+            home = match refused.into_iter().next() {
+                Some(Some(None)) => return Err(unknown(&request.stock.sku)),
+                Some(Some(Some(found))) => Some(decode_bucket(&found)?),
+                _ => None,
+            };
+        }
+        Err(Refusal::Contended.into())
+    }
+
+    /// What to write, given the home as the last attempt found it.
+    async fn plan(&self, request: &MovementRequest, home: Option<&Bucket>) -> Result<Plan, Failure> {
+        let shortfall = home.and_then(Bucket::home).map_or(0, |home| home.shortfall);
+        let incoming = |units: u64| {
+            let movement = Movement::new(request, units.cast_signed(), 0, self.now());
+            let writes = write::movement::incoming(&movement, units, shortfall);
+            Plan::Write(movement, writes)
+        };
+        match request.kind {
+            MovementKind::Receive(quantity) => Ok(incoming(quantity.units())),
+            MovementKind::Adjust(correction) if correction.units() > 0 => {
+                Ok(incoming(correction.units().unsigned_abs()))
+            }
+            MovementKind::Adjust(correction) => {
+                self.plan_correction(request, correction.units().unsigned_abs(), home)
+                    .await
+            }
+            MovementKind::Count(counted) => self.plan_count(request, counted).await,
+        }
+    }
+
+    /// Units go out: from the home, after the children's have been brought there if need be; never units that are held.
+    async fn plan_correction(
+        &self,
+        request: &MovementRequest,
+        units: u64,
+        home: Option<&Bucket>,
+    ) -> Result<Plan, Failure> {
+        if home.is_some_and(|home| home.free < units) {
+            let view = self.tidied_view(request).await?;
+            let home_free = view.buckets.first().map_or(0, |(_, home)| home.free);
+            if view.free() < units {
+                // The request's range check makes this a quantity.
+                let requested = Quantity::new(units).map_err(|_| Refusal::Contended)?;
+                let sku = request.stock.sku.clone();
+                let lines = vec![Shortage {
+                    sku,
+                    requested,
+                    available: view.free(),
+                }];
+                return Err(Refusal::InsufficientStock { lines }.into());
+            }
+            if home_free < units {
+                self.fold_all(&request.stock).await?;
+            }
+        }
+        let movement = Movement::new(request, -units.cast_signed(), 0, self.now());
+        let writes = write::movement::outgoing(&movement, units);
+        Ok(Plan::Write(movement, writes))
+    }
+
+    async fn plan_count(&self, request: &MovementRequest, counted: u64) -> Result<Plan, Failure> {
+        let view = self.tidied_view(request).await?;
+        let now = self.now();
+        let (movement, writes) = match plan_count(&view, now, counted) {
+            CountPlan::Credit(units) => {
+                let movement = Movement::new(request, units.cast_signed(), 0, now);
+                let writes = write::movement::incoming(&movement, units, view.home().shortfall);
+                (movement, writes)
+            }
+            CountPlan::Debit(units) => {
+                let movement = Movement::new(request, -units.cast_signed(), 0, now);
+                let writes = write::movement::outgoing(&movement, units);
+                (movement, writes)
+            }
+            CountPlan::FoldFirst => {
+                self.fold_all(&request.stock).await?;
+                return Ok(Plan::LookAgain);
+            }
+            CountPlan::Shortfall { take, missing } => {
+                if self.mark_children(&view).await? {
+                    return Ok(Plan::LookAgain);
+                }
+                let Some((_, home)) = view.buckets.first() else {
+                    return Err(unknown(&request.stock.sku));
+                };
+                let movement = Movement::new(request, -(take + missing).cast_signed(), missing, now);
+                let writes = write::movement::shortfall(&movement, home);
+                (movement, writes)
+            }
+        };
+        Ok(Plan::Write(movement, writes))
+    }
+
+    /// Marks every child, so that units freed in it cover the home's shortfall. Says whether any was not marked yet.
+    async fn mark_children(&self, view: &StockView) -> Result<bool, Failure> {
+        let mut marked_any = false;
+        for (id, bucket) in &view.buckets {
+            if bucket.role == (domain::bucket::Role::Child { owes_home: false }) {
+                // Refused: the child is gone, and with it what it could free.
+                let (Written::Applied(_) | Written::Refused(_)) = self.write(&write::child::owe(id)).await?;
+                marked_any = true;
+            }
+        }
+        Ok(marked_any)
+    }
+
+    /// The stock after every hold whose time is over has been resolved.
+    async fn tidied_view(&self, request: &MovementRequest) -> Result<StockView, Failure> {
+        let stocks = std::slice::from_ref(&request.stock);
+        let now = self.now();
+        let mut tidied = false;
+        for view in self.view(stocks, Records::OfOverdue).await? {
+            for (bucket, found) in &view.buckets {
+                for (id, hold) in found.holds.iter().filter(|(_, hold)| hold.is_over(now)) {
+                    let record = view.records.get(id).cloned();
+                    self.resolve_seen(bucket, id, *hold, record, Settling::WhenOver).await?;
+                    tidied = true;
+                }
+            }
+        }
+        tracing::debug!(tidied, stock = %request.stock, "looked at overdue holds before a movement");
+        let mut views = self.view(stocks, Records::OfAll).await?;
+        views.pop().ok_or_else(|| unknown(&request.stock.sku))
+    }
+}
+
+fn unknown(sku: &Sku) -> Failure {
+    Refusal::UnknownSku {
+        skus: vec![sku.clone()],
+    }
+    .into()
+}
+
+fn replay(request: &MovementRequest, movement: Movement) -> Result<Moved, Failure> {
+    if movement.fingerprint == request.fingerprint() {
+        Ok(Moved {
+            movement,
+            replayed: true,
+        })
+    } else {
+        Err(Refusal::IdempotencyKeyReused.into())
+    }
+}

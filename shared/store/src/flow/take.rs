@@ -1,0 +1,251 @@
+//! Taking units for good: hold all lines in parallel, then write the one record that decides them.
+//!
+//! 1. **Hold** every line ([`super::acquire`]).
+//! 2. **Record**: one `Put` under `attribute_not_exists(pk)`, never signed at or after the end of the earliest hold. If a record is
+//!    there already, that record is the answer.
+//! 3. **A line is short** after something was held: first record the refusal, then release. The record before the release: a
+//!    late copy of step 2 must find it.
+//!
+//! An outage between the steps leaves holds without a record. The caller's retry adopts them; if it never comes, the timers
+//! close them when their time is over.
+
+use std::collections::BTreeMap;
+
+use domain::{
+    ids::{Fingerprint, Reference, ReservationId, Sku},
+    refusal::Refusal,
+    reservation::{
+        Allocation, CancelReason, Kind, Line, Reservation, ReservationRequest, Shortage, Status, purge_after,
+    },
+    time::Timestamp,
+};
+use futures::future::join_all;
+
+use crate::{
+    Failure, Fault, Store,
+    flow::acquire::{Acquired, Missing},
+    item::decode_reservation,
+    table::Written,
+    write,
+};
+
+/// What is to be taken, and on which terms.
+#[derive(Debug, Clone)]
+pub(crate) struct Taking {
+    pub(crate) id: ReservationId,
+    pub(crate) terms: Terms,
+    pub(crate) channel: domain::ids::Channel,
+    pub(crate) lines: Vec<Line>,
+    pub(crate) hold_seconds: u64,
+    pub(crate) order_id: Option<Reference>,
+    pub(crate) session_id: Option<Reference>,
+    pub(crate) fingerprint: Option<Fingerprint>,
+}
+
+/// What the record says if the units can be had, and if they cannot.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Terms {
+    /// Active until paid. A refusal is recorded only to protect a release, and may be deleted after a day.
+    Hold,
+    /// Confirmed at once. A refusal may cost a refund: it is recorded before it is answered, and kept.
+    Sale,
+}
+
+/// What came of it.
+#[derive(Debug)]
+pub(crate) enum Taken {
+    /// The units are held, and this record says so.
+    Recorded(Reservation),
+    /// The request was decided before; this is the record of it.
+    Found(Reservation),
+    /// Not all units can be had.
+    Refused(CancelReason),
+}
+
+impl Taking {
+    pub(crate) fn from_request(request: &ReservationRequest) -> Self {
+        Self {
+            id: request.id.clone(),
+            terms: match request.kind {
+                Kind::Reservation => Terms::Hold,
+                Kind::Order => Terms::Sale,
+            },
+            channel: request.channel.clone(),
+            lines: request.cart.lines().to_vec(),
+            hold_seconds: request.hold_seconds,
+            order_id: request.order_id.clone(),
+            session_id: request.session_id.clone(),
+            fingerprint: Some(request.fingerprint()),
+        }
+    }
+
+    /// The record of this request. `latest` is the end of its latest hold.
+    fn record(&self, status: Status, allocations: Vec<Allocation>, now: Timestamp, latest: Timestamp) -> Reservation {
+        Reservation {
+            id: self.id.clone(),
+            kind: match self.terms {
+                Terms::Hold => Kind::Reservation,
+                Terms::Sale => Kind::Order,
+            },
+            status,
+            channel: self.channel.clone(),
+            lines: self.lines.clone(),
+            created_at: now,
+            expires_at: allocations
+                .iter()
+                .map(|own| own.hold.expires_at)
+                .min()
+                .unwrap_or(latest),
+            allocations,
+            order_id: self.order_id.clone(),
+            session_id: self.session_id.clone(),
+            fingerprint: self.fingerprint.clone(),
+            purge_at: (self.terms == Terms::Hold).then(|| purge_after(latest)),
+            extensions: BTreeMap::new(),
+        }
+    }
+}
+
+impl Store {
+    /// Takes the units, or says why not.
+    pub(crate) async fn take(&self, taking: &Taking) -> Result<Taken, Failure> {
+        let now = self.now();
+        let expires_at = now.plus_seconds(taking.hold_seconds);
+        let lines = taking.lines.iter().map(|line| {
+            let stock = domain::bucket::StockId {
+                sku: line.sku.clone(),
+                channel: taking.channel.clone(),
+            };
+            self.acquire(&taking.id, stock, line.quantity, expires_at)
+        });
+        let acquired: Vec<Acquired> = join_all(lines).await.into_iter().collect::<Result<_, _>>()?;
+        let reason = refusal_of(&taking.lines, &acquired)?;
+        let holds = Holds::of(acquired, expires_at);
+        match reason {
+            Some(reason) => Ok(self.refuse(taking, holds, reason).await?),
+            None => Ok(self.record(taking, holds, now).await?),
+        }
+    }
+
+    async fn record(&self, taking: &Taking, holds: Holds, now: Timestamp) -> Result<Taken, Fault> {
+        let status = match taking.terms {
+            Terms::Hold => Status::Active,
+            Terms::Sale => Status::Confirmed { at: now },
+        };
+        let record = taking.record(status, holds.fitting.clone(), now, holds.latest);
+        match self
+            .write_before(record.expires_at, &write::record::record(&record))
+            .await?
+        {
+            None => self.refuse(taking, holds, CancelReason::RecordedTooLate).await,
+            Some(Written::Applied(_)) => {
+                self.release_unkept(&record, &holds.leftovers).await;
+                Ok(Taken::Recorded(record))
+            }
+            Some(Written::Refused(found)) => self.found(holds, found).await,
+        }
+    }
+
+    /// Records the refusal where that matters, then releases what was held.
+    async fn refuse(&self, taking: &Taking, holds: Holds, reason: CancelReason) -> Result<Taken, Fault> {
+        let nothing_held = holds.fitting.is_empty() && holds.leftovers.is_empty();
+        if nothing_held || taking.terms == Terms::Sale {
+            // The request may have been served before, and its units sold or settled since.
+            if let Some(record) = self.get_reservation(&taking.id).await? {
+                self.release_unkept(&record, &holds.all()).await;
+                return Ok(Taken::Found(record));
+            }
+        }
+        if nothing_held && taking.terms == Terms::Hold {
+            return Ok(Taken::Refused(reason));
+        }
+        let status = Status::Canceled { reason: reason.clone() };
+        let record = taking.record(status, Vec::new(), self.now(), holds.latest);
+        match self.write(&write::record::record(&record)).await? {
+            Written::Applied(_) => {
+                self.release_unkept(&record, &holds.all()).await;
+                Ok(Taken::Refused(reason))
+            }
+            Written::Refused(found) => self.found(holds, found).await,
+        }
+    }
+
+    async fn found(&self, holds: Holds, found: Option<crate::Item>) -> Result<Taken, Fault> {
+        let Some(record) = found.as_ref().map(decode_reservation).transpose()? else {
+            let reason = "the record that refused another was gone when it was read".to_owned();
+            return Err(Fault::Unavailable {
+                operation: "record",
+                reason,
+            });
+        };
+        self.release_unkept(&record, &holds.all()).await;
+        Ok(Taken::Found(record))
+    }
+}
+
+/// Everything that one attempt holds.
+struct Holds {
+    fitting: Vec<Allocation>,
+    leftovers: Vec<Allocation>,
+    /// The end of the latest of them.
+    latest: Timestamp,
+}
+
+impl Holds {
+    fn of(acquired: Vec<Acquired>, expires_at: Timestamp) -> Self {
+        let (mut fitting, mut leftovers) = (Vec::new(), Vec::new());
+        for line in acquired {
+            fitting.extend(line.allocations);
+            leftovers.extend(line.leftovers);
+        }
+        let latest = fitting.iter().chain(&leftovers).map(|own| own.hold.expires_at).max();
+        Self {
+            fitting,
+            leftovers,
+            latest: latest.map_or(expires_at, |latest| latest.max(expires_at)),
+        }
+    }
+
+    fn all(&self) -> Vec<Allocation> {
+        self.fitting.iter().chain(&self.leftovers).cloned().collect()
+    }
+}
+
+/// Why the cart as a whole is refused: an unknown SKU before a shortage, and contention only where nothing else is wrong.
+fn refusal_of(lines: &[Line], acquired: &[Acquired]) -> Result<Option<CancelReason>, Refusal> {
+    if lines.is_empty() {
+        // Only a late payment for a hold that was never recorded comes without lines: nobody knows what to take again.
+        return Ok(Some(CancelReason::PaidUnknown));
+    }
+    let missing = || {
+        lines
+            .iter()
+            .zip(acquired)
+            .filter_map(|(line, acquired)| Some((line, acquired.missing?)))
+    };
+    let skus: Vec<Sku> = missing()
+        .filter(|(_, why)| *why == Missing::UnknownSku)
+        .map(|(line, _)| line.sku.clone())
+        .collect();
+    if !skus.is_empty() {
+        return Ok(Some(CancelReason::UnknownSku { skus }));
+    }
+    let short = missing().filter_map(|(line, why)| match why {
+        Missing::Short { available } => Some(Shortage {
+            sku: line.sku.clone(),
+            requested: line.quantity,
+            available,
+        }),
+        Missing::UnknownSku | Missing::Contended => None,
+    });
+    let short: Vec<Shortage> = short.collect();
+    if !short.is_empty() {
+        return Ok(Some(CancelReason::Short { lines: short }));
+    }
+    // What is held stays held: the caller's retry, under the same key, adopts it.
+    if missing().next().is_some() {
+        Err(Refusal::Contended)
+    } else {
+        Ok(None)
+    }
+}

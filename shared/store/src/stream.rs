@@ -1,0 +1,74 @@
+//! Reading the table's stream: which holds are new, and which a deleted reservation leaves behind.
+
+use domain::{
+    bucket::{BucketId, Hold},
+    ids::ReservationId,
+};
+
+use crate::{
+    Fault, Item,
+    item::{decode_bucket, decode_reservation},
+    keys,
+};
+
+/// A hold that somebody must look at once its time is over.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct ArmedHold {
+    /// Where it is.
+    pub bucket: BucketId,
+    /// Whose it is.
+    pub id: ReservationId,
+    /// The exact hold.
+    pub hold: Hold,
+}
+
+/// The holds in a bucket's new image that are not in its old one. None for other items, and for a deletion.
+///
+/// Each *hold* arms a timer, not each reservation: the attempt that made it may have died before it recorded anything.
+///
+/// # Errors
+/// [`Fault::Malformed`] when an image is not what this service writes.
+pub fn new_holds(old: Option<&Item>, new: Option<&Item>) -> Result<Vec<ArmedHold>, Fault> {
+    let Some((bucket, new)) = new.map(bucket_in).transpose()?.flatten() else {
+        return Ok(Vec::new());
+    };
+    let old = old.map(bucket_in).transpose()?.flatten();
+    let is_new = |id: &ReservationId, hold: &Hold| old.as_ref().is_none_or(|(_, old)| old.holds.get(id) != Some(hold));
+    let holds = new.holds.into_iter().filter(|(id, hold)| is_new(id, hold));
+    Ok(holds
+        .map(|(id, hold)| ArmedHold {
+            bucket: bucket.clone(),
+            id,
+            hold,
+        })
+        .collect())
+}
+
+/// The holds that a deleted reservation names. None for other items.
+///
+/// # Errors
+/// [`Fault::Malformed`] when the image is not what this service writes.
+pub fn holds_of_removed_reservation(old: &Item) -> Result<Vec<ArmedHold>, Fault> {
+    let key = keys::of(old);
+    if !matches!(keys::kind(key), keys::Kind::Reservation) {
+        return Ok(Vec::new());
+    }
+    let record = decode_reservation(old)?;
+    let holds = record.allocations.into_iter();
+    Ok(holds
+        .map(|own| ArmedHold {
+            bucket: own.bucket,
+            id: record.id.clone(),
+            hold: own.hold,
+        })
+        .collect())
+}
+
+fn bucket_in(item: &Item) -> Result<Option<(BucketId, domain::bucket::Bucket)>, Fault> {
+    let key = keys::of(item);
+    if !matches!(keys::kind(key), keys::Kind::Bucket) {
+        return Ok(None);
+    }
+    let id = keys::name(key).parse()?;
+    Ok(Some((id, decode_bucket(item)?)))
+}

@@ -1,0 +1,66 @@
+//! A movement: the change of a home, and the item that explains it, in one transaction.
+//!
+//! - `attribute_not_exists(pk)` on the movement: a retry moves nothing twice.
+//! - **Shortfall** `a`, `hi` and `short` as seen: more was missing than is free, so everything free is taken and the rest is
+//!   recorded; no unit may become free, and no child be opened, between the look and the write.
+
+use domain::{bucket::Bucket, movement::Movement};
+
+use super::credit;
+use crate::{
+    Item,
+    item::{encode_movement, number, text},
+    keys,
+    table::Write,
+};
+
+/// Units come in.
+pub(crate) fn incoming(movement: &Movement, units: u64, shortfall: u64) -> Vec<Write> {
+    vec![
+        credit::credit(&movement.stock.home(), units, shortfall),
+        explain(movement),
+    ]
+}
+
+/// Units go out.
+pub(crate) fn outgoing(movement: &Movement, units: u64) -> Vec<Write> {
+    vec![credit::debit(&movement.stock.home(), units), explain(movement)]
+}
+
+/// A count found less than is held: all that the `home` has free goes, and `movement.shortfall` is recorded.
+pub(crate) fn shortfall(movement: &Movement, home: &Bucket) -> Vec<Write> {
+    let window = home.home().copied().unwrap_or_default();
+    let as_seen = if window.shortfall == 0 {
+        "attribute_not_exists(short)"
+    } else {
+        "short = :short"
+    };
+    let update = Write::update(
+        keys::bucket(&movement.stock.home()),
+        "SET a = :zero, short = :missing",
+        format!("a = :a AND hi = :hi AND {as_seen}"),
+    )
+    .value(":zero", number(0))
+    .value(":missing", number(window.shortfall + movement.shortfall))
+    .value(":a", number(home.free))
+    .value(":hi", number(window.next_child.into()));
+    let update = if window.shortfall == 0 {
+        update
+    } else {
+        update.value(":short", number(window.shortfall))
+    };
+    let listed = Item::from([
+        (keys::PK.to_owned(), text(keys::shortfall(&movement.id))),
+        (keys::LIST.to_owned(), text(keys::SHORTFALL_LIST)),
+        (keys::RANK.to_owned(), text(keys::movement_rank(movement))),
+    ]);
+    vec![
+        update,
+        explain(movement),
+        Write::put(listed, "attribute_not_exists(pk)"),
+    ]
+}
+
+fn explain(movement: &Movement) -> Write {
+    Write::put(encode_movement(movement), "attribute_not_exists(pk)")
+}
