@@ -5,8 +5,6 @@ mod bucket;
 mod movement;
 mod reservation;
 
-use std::collections::HashMap;
-
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::time::Timestamp;
 
@@ -27,7 +25,7 @@ pub(crate) fn instant(value: Timestamp) -> AttributeValue {
 }
 
 /// A string.
-pub(crate) fn text(value: impl ToString) -> AttributeValue {
+pub(crate) fn text(value: impl std::fmt::Display) -> AttributeValue {
     AttributeValue::S(value.to_string())
 }
 

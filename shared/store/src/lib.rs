@@ -33,6 +33,9 @@ pub mod stream;
 pub mod table;
 mod write;
 
+#[cfg(test)]
+mod tests;
+
 use std::{collections::HashMap, sync::Arc};
 
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
@@ -44,6 +47,7 @@ use domain::{
 };
 
 pub use fault::{Failure, Fault};
+pub use flow::{Moved, Recorded, Resolved, Saved};
 pub use read::Scan;
 
 /// A DynamoDB item as the SDK has it.

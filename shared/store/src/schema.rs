@@ -54,9 +54,8 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), Fault> {
         .key_schema(key(keys::PK, KeyType::Hash)?)
         .global_secondary_indexes(index)
         .stream_specification(stream);
-    let error = match request.send().await {
-        Ok(_) => return Ok(()),
-        Err(error) => error,
+    let Err(error) = request.send().await else {
+        return Ok(());
     };
     Err(rejected(format!(
         "{}",

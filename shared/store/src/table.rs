@@ -63,8 +63,17 @@ pub enum Written {
 pub enum Transacted {
     /// All of it was applied.
     Applied,
-    /// Some condition failed. For each write in order: nothing if its own condition held, else what was found.
-    Refused(Vec<Option<Option<Item>>>),
+    /// Some condition failed: what each write met, in order.
+    Refused(Vec<Met>),
+}
+
+/// What one write of a refused transaction met.
+#[derive(Debug, Clone, PartialEq)]
+pub enum Met {
+    /// Its own condition held.
+    Fine,
+    /// Its condition failed; the item that was found, if any.
+    Failed(Option<Item>),
 }
 
 impl Write {
@@ -97,7 +106,7 @@ impl Write {
     }
 
     /// Names an attribute that an expression cannot spell: a reserved word, or an id.
-    pub(crate) fn name(mut self, placeholder: &'static str, name: impl ToString) -> Self {
+    pub(crate) fn name(mut self, placeholder: &'static str, name: impl fmt::Display) -> Self {
         self.names.push((placeholder, name.to_string()));
         self
     }
@@ -369,16 +378,8 @@ impl Store {
             .collect::<Result<_, _>>()?;
         let pauses = Pauses::of(&seed);
         for attempt in 0..MAX_ATTEMPTS {
-            let error = match self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.clone()))
-                .send()
-                .await
-            {
-                Ok(_) => return Ok(Transacted::Applied),
-                Err(error) => error,
-            };
+            let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else { return Ok(Transacted::Applied) };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                     if let Some(refused) = refused(canceled.cancellation_reasons())? {
@@ -402,7 +403,7 @@ impl Store {
 type ConfigOverride = aws_sdk_dynamodb::config::Builder;
 
 /// What each condition of a canceled transaction met; nothing if it was canceled for another cause and may be tried again.
-fn refused(reasons: &[CancellationReason]) -> Result<Option<Vec<Option<Option<Item>>>>, Fault> {
+fn refused(reasons: &[CancellationReason]) -> Result<Option<Vec<Met>>, Fault> {
     let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
     if let Some(bad) = reasons.iter().find(|reason| code(reason) == "ValidationError") {
         let reason = bad.message().unwrap_or_default().to_owned();
@@ -414,8 +415,11 @@ fn refused(reasons: &[CancellationReason]) -> Result<Option<Vec<Option<Option<It
     if !reasons.iter().any(|reason| code(reason) == "ConditionalCheckFailed") {
         return Ok(None);
     }
-    let found = |reason: &CancellationReason| (code(reason) == "ConditionalCheckFailed").then(|| reason.item.clone());
-    Ok(Some(reasons.iter().map(found).collect()))
+    let met = |reason: &CancellationReason| match code(reason).as_str() {
+        "ConditionalCheckFailed" => Met::Failed(reason.item.clone()),
+        _ => Met::Fine,
+    };
+    Ok(Some(reasons.iter().map(met).collect()))
 }
 
 /// Pauses between attempts: doubling, and spread by a number that derives from what is written, so that two processes that

@@ -155,12 +155,11 @@ impl Search<'_> {
                 return Ok(Round::Again(None));
             }
         }
-        match (home_is_full, rest.at_most(home.free)) {
-            (true, Some(part)) => self.open_and_hold(home, part).await,
-            _ => {
-                let available = buckets.values().map(|bucket| bucket.free).sum();
-                Ok(Round::End(Missing::Short { available }))
-            }
+        if let (true, Some(part)) = (home_is_full, rest.at_most(home.free)) {
+            self.open_and_hold(home, part).await
+        } else {
+            let available = buckets.values().map(|bucket| bucket.free).sum();
+            Ok(Round::End(Missing::Short { available }))
         }
     }
 
@@ -174,9 +173,9 @@ impl Search<'_> {
         let buckets = self.store.get_buckets(children.chain([self.stock.home()])).await?;
         for (id, bucket) in &buckets {
             if bucket.free > 0 {
-                self.store.routes.learn(id)
+                self.store.routes.learn(id);
             } else {
-                self.store.routes.forget(id)
+                self.store.routes.forget(id);
             }
         }
         Ok(buckets)
@@ -197,7 +196,7 @@ impl Search<'_> {
 
     /// Opens a child for units that the home has but cannot give, and holds them there.
     async fn open_and_hold(&mut self, home: &Bucket, part: Quantity) -> Result<Round, Fault> {
-        let born_with = (part.units() > CHILD_UNITS).then(|| Hold {
+        let born_with = (part.units() > CHILD_UNITS).then_some(Hold {
             quantity: part,
             expires_at: self.expires_at,
         });
@@ -292,9 +291,9 @@ impl Search<'_> {
 
     fn note(&self, bucket: &BucketId, free: u64) {
         if free > 0 {
-            self.store.routes.learn(bucket)
+            self.store.routes.learn(bucket);
         } else {
-            self.store.routes.forget(bucket)
+            self.store.routes.forget(bucket);
         }
     }
 }

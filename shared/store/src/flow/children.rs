@@ -12,7 +12,7 @@ use domain::{
 use crate::{
     Fault, Store,
     item::decode_bucket,
-    table::{Transacted, Written},
+    table::{Met, Transacted, Written},
     write,
 };
 
@@ -48,10 +48,10 @@ impl Store {
                 }
                 Ok(Opening::Opened(child))
             }
-            Transacted::Refused(found) => {
-                let home = found.into_iter().next().flatten().flatten();
-                Ok(Opening::Refused(home.as_ref().map(decode_bucket).transpose()?))
-            }
+            Transacted::Refused(met) => match met.into_iter().next() {
+                Some(Met::Failed(Some(home))) => Ok(Opening::Refused(Some(decode_bucket(&home)?))),
+                _ => Ok(Opening::Refused(None)),
+            },
         }
     }
 

@@ -102,23 +102,22 @@ impl Store {
         order_id: Option<&Reference>,
     ) -> Result<Reservation, Failure> {
         let id = record.id.successor();
-        let decided = match self.get_reservation(&id).await? {
-            Some(decided) => decided,
-            None => {
-                let taking = Taking {
-                    id: id.clone(),
-                    terms: Terms::Sale,
-                    channel: record.channel.clone(),
-                    lines: record.lines.clone(),
-                    hold_seconds: DEFAULT_HOLD_SECONDS,
-                    order_id: order_id.or(record.order_id.as_ref()).cloned(),
-                    session_id: record.session_id.clone(),
-                    fingerprint: record.fingerprint.clone(),
-                };
-                match self.take(&taking).await? {
-                    Taken::Recorded(decided) | Taken::Found(decided) => decided,
-                    Taken::Refused(_) => return Err(Refusal::ReservationExpired { refund_required: true }.into()),
-                }
+        let decided = if let Some(decided) = self.get_reservation(&id).await? {
+            decided
+        } else {
+            let taking = Taking {
+                id: id.clone(),
+                terms: Terms::Sale,
+                channel: record.channel.clone(),
+                lines: record.lines.clone(),
+                hold_seconds: DEFAULT_HOLD_SECONDS,
+                order_id: order_id.or(record.order_id.as_ref()).cloned(),
+                session_id: record.session_id.clone(),
+                fingerprint: record.fingerprint.clone(),
+            };
+            match self.take(&taking).await? {
+                Taken::Recorded(decided) | Taken::Found(decided) => decided,
+                Taken::Refused(_) => return Err(Refusal::ReservationExpired { refund_required: true }.into()),
             }
         };
         if matches!(decided.status, Status::Confirmed { .. }) {

@@ -16,7 +16,7 @@ use futures::{StreamExt, TryStreamExt, stream};
 use crate::{
     Fault, Store,
     item::{decode_bucket, decode_reservation},
-    table::{Transacted, Written},
+    table::{Met, Transacted, Written},
     write,
 };
 
@@ -150,7 +150,7 @@ impl Store {
             {
                 Transacted::Applied => return Ok(()),
                 // The hold is gone: somebody else has released it.
-                Transacted::Refused(found) if matches!(found.first(), Some(Some(_))) => return Ok(()),
+                Transacted::Refused(met) if matches!(met.first(), Some(Met::Failed(_))) => return Ok(()),
                 Transacted::Refused(_) => {}
             }
         }
@@ -217,10 +217,9 @@ impl Store {
         for (id, hold) in candidates {
             let record = records.remove(id);
             match resolve(bucket, *hold, record.as_ref(), now, settling) {
-                Resolution::WaitUntil(_) => {}
                 // Settling gives nobody a unit: it is worth a write here only where the number of holds is in the way.
                 Resolution::Settle if crowded => sold.push((id.clone(), *hold)),
-                Resolution::Settle => {}
+                Resolution::WaitUntil(_) | Resolution::Settle => {}
                 _ => others.push((id, *hold, record)),
             }
         }

@@ -100,7 +100,7 @@ impl Store {
     ) -> Result<Saved, Failure> {
         let created = if if_match.is_none() {
             matches!(
-                self.write(&write::settings::create(stock, settings)).await?,
+                self.write(&write::settings::create(stock, *settings)).await?,
                 Written::Applied(_)
             )
         } else {
@@ -125,7 +125,7 @@ impl Store {
         settings: &Settings,
         if_match: Option<u64>,
     ) -> Result<u64, Failure> {
-        let (home, applied) = match self.write(&write::settings::change(stock, settings, if_match)).await? {
+        let (home, applied) = match self.write(&write::settings::change(stock, *settings, if_match)).await? {
             Written::Applied(image) => (image, true),
             Written::Refused(found) => (found, false),
         };

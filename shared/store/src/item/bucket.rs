@@ -1,4 +1,4 @@
-//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `v`, `peak`, `short`. The names are short
+//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `v`, `peak`, `owed`. The names are short
 //! because a hot bucket's bytes are money and time.
 
 use std::collections::BTreeMap;
@@ -35,14 +35,14 @@ pub(crate) fn encode_bucket(id: &BucketId, bucket: &Bucket) -> Item {
             item.insert("v".to_owned(), number(home.version));
             item.insert("peak".to_owned(), number(home.expected_peak_per_second));
             if home.shortfall > 0 {
-                item.insert("short".to_owned(), number(home.shortfall));
+                item.insert("owed".to_owned(), number(home.shortfall));
             }
             item.insert(keys::LIST.to_owned(), text(keys::STOCK_LIST));
             item.insert(keys::RANK.to_owned(), text(&id.stock));
         }
         Role::Child { owes_home } => {
             if *owes_home {
-                item.insert("short".to_owned(), number(1));
+                item.insert("owed".to_owned(), number(1));
             }
         }
     }
@@ -57,7 +57,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
         .map_err(|_| reader.malformed("its key names no bucket"))?;
     let role = if id.child.is_some() {
         Role::Child {
-            owes_home: item.contains_key("short"),
+            owes_home: item.contains_key("owed"),
         }
     } else {
         Role::Home(Home {
@@ -65,7 +65,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
             next_child: reader.required("hi", as_number)?,
             version: reader.required("v", as_number)?,
             expected_peak_per_second: reader.required("peak", as_number)?,
-            shortfall: reader.optional("short", as_number)?.unwrap_or(0),
+            shortfall: reader.optional("owed", as_number)?.unwrap_or(0),
         })
     };
     Ok(Bucket {

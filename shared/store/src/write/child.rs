@@ -76,5 +76,5 @@ pub(crate) fn advance(stock: &StockId, from: u32, to: u32) -> Write {
 
 /// **Owe**: units that become free in this child go to the home.
 pub(crate) fn owe(child: &BucketId) -> Write {
-    Write::update(keys::bucket(child), "SET short = :one", "attribute_exists(pk)").value(":one", number(1))
+    Write::update(keys::bucket(child), "SET owed = :one", "attribute_exists(pk)").value(":one", number(1))
 }

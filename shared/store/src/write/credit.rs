@@ -1,6 +1,6 @@
 //! **Credit** and **debit** of a home's free units, always as a part of a transaction that says where they come from or go to.
 //!
-//! - `short` must be as it was seen: units that come in cover an open shortfall first.
+//! - `owed` must be as it was seen: units that come in cover an open shortfall first.
 //! - `a >= :q`: never more than are free.
 
 use domain::{bucket::BucketId, stock::credit as divide};
@@ -14,20 +14,20 @@ pub(crate) fn credit(home: &BucketId, units: u64, shortfall: u64) -> Write {
         return Write::update(
             key,
             "SET a = a + :q",
-            "attribute_exists(pk) AND attribute_not_exists(short)",
+            "attribute_exists(pk) AND attribute_not_exists(owed)",
         )
         .value(":q", number(units));
     }
     let divided = divide(units, shortfall);
     let left = shortfall - divided.to_shortfall;
     let expression = if left == 0 {
-        "SET a = a + :q REMOVE short"
+        "SET a = a + :q REMOVE owed"
     } else {
-        "SET a = a + :q, short = :left"
+        "SET a = a + :q, owed = :left"
     };
-    let write = Write::update(key, expression, "short = :short")
+    let write = Write::update(key, expression, "owed = :owed")
         .value(":q", number(divided.to_free))
-        .value(":short", number(shortfall));
+        .value(":owed", number(shortfall));
     if left == 0 {
         write
     } else {

@@ -1,7 +1,7 @@
 //! A movement: the change of a home, and the item that explains it, in one transaction.
 //!
 //! - `attribute_not_exists(pk)` on the movement: a retry moves nothing twice.
-//! - **Shortfall** `a`, `hi` and `short` as seen: more was missing than is free, so everything free is taken and the rest is
+//! - **Shortfall** `a`, `hi` and `owed` as seen: more was missing than is free, so everything free is taken and the rest is
 //!   recorded; no unit may become free, and no child be opened, between the look and the write.
 
 use domain::{bucket::Bucket, movement::Movement};
@@ -31,13 +31,13 @@ pub(crate) fn outgoing(movement: &Movement, units: u64) -> Vec<Write> {
 pub(crate) fn shortfall(movement: &Movement, home: &Bucket) -> Vec<Write> {
     let window = home.home().copied().unwrap_or_default();
     let as_seen = if window.shortfall == 0 {
-        "attribute_not_exists(short)"
+        "attribute_not_exists(owed)"
     } else {
-        "short = :short"
+        "owed = :owed"
     };
     let update = Write::update(
         keys::bucket(&movement.stock.home()),
-        "SET a = :zero, short = :missing",
+        "SET a = :zero, owed = :missing",
         format!("a = :a AND hi = :hi AND {as_seen}"),
     )
     .value(":zero", number(0))
@@ -47,7 +47,7 @@ pub(crate) fn shortfall(movement: &Movement, home: &Bucket) -> Vec<Write> {
     let update = if window.shortfall == 0 {
         update
     } else {
-        update.value(":short", number(window.shortfall))
+        update.value(":owed", number(window.shortfall))
     };
     let listed = Item::from([
         (keys::PK.to_owned(), text(keys::shortfall(&movement.id))),

@@ -2,7 +2,7 @@
 //!
 //! - `h.#rid = :hold`, the exact value: a stale resolver cannot release another hold of the same reservation, and a second copy
 //!   finds the hold gone.
-//! - `attribute_not_exists(short)`: while a shortfall is open the units are owed to it. A home then covers it in the same write
+//! - `attribute_not_exists(owed)`: while a shortfall is open the units are owed to it. A home then covers it in the same write
 //!   ([`covering`]); a child gives its units to the home ([`to_home`]).
 
 use domain::{
@@ -23,7 +23,7 @@ pub(crate) fn release(bucket: &BucketId, id: &ReservationId, hold: Hold) -> Writ
     Write::update(
         keys::bucket(bucket),
         "SET a = a + :q REMOVE h.#rid",
-        "h.#rid = :hold AND attribute_not_exists(short)",
+        "h.#rid = :hold AND attribute_not_exists(owed)",
     )
     .name("#rid", id)
     .value(":q", number(hold.quantity.units()))
@@ -35,15 +35,15 @@ pub(crate) fn covering(home: &BucketId, id: &ReservationId, hold: Hold, shortfal
     let units = divide(hold.quantity.units(), shortfall);
     let left = shortfall - units.to_shortfall;
     let expression = if left == 0 {
-        "SET a = a + :q REMOVE h.#rid, short"
+        "SET a = a + :q REMOVE h.#rid, owed"
     } else {
-        "SET a = a + :q, short = :left REMOVE h.#rid"
+        "SET a = a + :q, owed = :left REMOVE h.#rid"
     };
-    let write = Write::update(keys::bucket(home), expression, "h.#rid = :hold AND short = :short")
+    let write = Write::update(keys::bucket(home), expression, "h.#rid = :hold AND owed = :owed")
         .name("#rid", id)
         .value(":q", number(units.to_free))
         .value(":hold", text(hold))
-        .value(":short", number(shortfall));
+        .value(":owed", number(shortfall));
     if left == 0 {
         write
     } else {
@@ -56,7 +56,7 @@ pub(crate) fn to_home(child: &BucketId, id: &ReservationId, hold: Hold, home_sho
     let from_child = Write::update(
         keys::bucket(child),
         "REMOVE h.#rid",
-        "h.#rid = :hold AND attribute_exists(short)",
+        "h.#rid = :hold AND attribute_exists(owed)",
     )
     .name("#rid", id)
     .value(":hold", text(hold));

@@ -17,7 +17,7 @@ use crate::{
 };
 
 /// **Create** an empty home.
-pub(crate) fn create(stock: &StockId, settings: &Settings) -> Write {
+pub(crate) fn create(stock: &StockId, settings: Settings) -> Write {
     let home = Home {
         version: 1,
         expected_peak_per_second: settings.expected_peak_per_second,
@@ -34,7 +34,7 @@ pub(crate) fn create(stock: &StockId, settings: &Settings) -> Write {
 }
 
 /// **Change** the settings of an existing home.
-pub(crate) fn change(stock: &StockId, settings: &Settings, if_match: Option<u64>) -> Write {
+pub(crate) fn change(stock: &StockId, settings: Settings, if_match: Option<u64>) -> Write {
     let condition = if if_match.is_some() {
         "v = :seen"
     } else {

@@ -58,7 +58,7 @@ impl Store {
             .map(|cursor| after(cursor, &list, |rank| format!("M#{}", id_in(rank))))
             .transpose()?;
         let page = self.list(list, true, limit, after).await?;
-        self.movements_of(page, |key| key.to_owned()).await
+        self.movements_of(page, str::to_owned).await
     }
 
     /// The counts that found less than was held, newest first.

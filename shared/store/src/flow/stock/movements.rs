@@ -16,7 +16,7 @@ use crate::{
     Failure, Store,
     item::{decode_bucket, decode_movement},
     keys,
-    table::{Transacted, Write, Written},
+    table::{Met, Transacted, Write, Written},
     write,
 };
 
@@ -35,7 +35,7 @@ pub struct Moved {
 /// The next step of a movement.
 enum Plan {
     /// Write this.
-    Write(Movement, Vec<Write>),
+    Write(Box<Movement>, Vec<Write>),
     /// Something was moved or marked to make it possible: look again.
     LookAgain,
 }
@@ -55,21 +55,21 @@ impl Store {
             let Plan::Write(movement, writes) = self.plan(request, home.as_ref()).await? else {
                 continue;
             };
-            let refused = match self.transact(writes).await? {
+            let met = match self.transact(writes).await? {
                 Transacted::Applied => {
                     return Ok(Moved {
-                        movement,
+                        movement: *movement,
                         replayed: false,
                     });
                 }
-                Transacted::Refused(refused) => refused,
+                Transacted::Refused(met) => met,
             };
-            if let Some(Some(Some(recorded))) = refused.get(1) {
+            if let Some(Met::Failed(Some(recorded))) = met.get(1) {
                 return replay(request, decode_movement(recorded)?);
             }
-            home = match refused.into_iter().next() {
-                Some(Some(None)) => return Err(unknown(&request.stock.sku)),
-                Some(Some(Some(found))) => Some(decode_bucket(&found)?),
+            home = match met.into_iter().next() {
+                Some(Met::Failed(None)) => return Err(unknown(&request.stock.sku)),
+                Some(Met::Failed(Some(found))) => Some(decode_bucket(&found)?),
                 _ => None,
             };
         }
@@ -82,7 +82,7 @@ impl Store {
         let incoming = |units: u64| {
             let movement = Movement::new(request, units.cast_signed(), 0, self.now());
             let writes = write::movement::incoming(&movement, units, shortfall);
-            Plan::Write(movement, writes)
+            Plan::Write(Box::new(movement), writes)
         };
         match request.kind {
             MovementKind::Receive(quantity) => Ok(incoming(quantity.units())),
@@ -124,7 +124,7 @@ impl Store {
         }
         let movement = Movement::new(request, -units.cast_signed(), 0, self.now());
         let writes = write::movement::outgoing(&movement, units);
-        Ok(Plan::Write(movement, writes))
+        Ok(Plan::Write(Box::new(movement), writes))
     }
 
     async fn plan_count(&self, request: &MovementRequest, counted: u64) -> Result<Plan, Failure> {
@@ -157,7 +157,7 @@ impl Store {
                 (movement, writes)
             }
         };
-        Ok(Plan::Write(movement, writes))
+        Ok(Plan::Write(Box::new(movement), writes))
     }
 
     /// Marks every child, so that units freed in it cover the home's shortfall. Says whether any was not marked yet.

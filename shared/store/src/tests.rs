@@ -1,0 +1,11 @@
+//! Against a real engine: the embedded one, or the server named by `DYNAMODB_ENDPOINT`. Each test has a table of its own.
+
+mod budget;
+mod conditions;
+mod decide;
+mod engine;
+mod golden;
+mod hot;
+mod movements;
+mod reserve;
+mod resolve;

@@ -1,0 +1,107 @@
+//! Every write as DynamoDB gets it, in a file of its own: a change of a condition is a change that a reviewer sees.
+//!
+//! After a deliberate change: `INSTA_UPDATE=always cargo test -p holdfast-store golden`, and read the difference.
+
+use domain::{
+    bucket::{BucketId, Home, Role},
+    ids::Channel,
+    movement::Movement,
+    reservation::{CancelReason, Kind, Reservation, Status},
+    stock::Settings,
+};
+
+use super::engine::{at, movement, order, rid, stock};
+use crate::{
+    table::Write,
+    write::{child, credit, decide, hold, movement as moves, record, release, settings, settle},
+};
+
+fn show(writes: &[Write]) -> String {
+    writes.iter().map(ToString::to_string).collect::<Vec<_>>().join("\n")
+}
+
+fn reservation(status: Status) -> Reservation {
+    Reservation {
+        id: rid("k"),
+        kind: Kind::Reservation,
+        status,
+        channel: Channel::own(),
+        lines: vec!["milk=1".parse().unwrap(), "tea=3".parse().unwrap()],
+        allocations: vec!["milk#own=1@1800000900".parse().unwrap(), "tea#own#4=3@1800000900".parse().unwrap()],
+        created_at: at(0),
+        expires_at: at(900),
+        order_id: Some(order("o-1")),
+        session_id: Some(order("s-1")),
+        fingerprint: Some(domain::ids::Fingerprint::of("x", &[])),
+        purge_at: Some(at(87_300)),
+        extensions: std::collections::BTreeMap::new(),
+    }
+}
+
+#[test]
+fn golden() {
+    let home: BucketId = "tea#own".parse().unwrap();
+    let fourth: BucketId = "tea#own#4".parse().unwrap();
+    let id = rid("k");
+    let three: domain::bucket::Hold = "3@1800000900".parse().unwrap();
+    let window = Home { first_child: 2, next_child: 4, version: 1, expected_peak_per_second: 0, shortfall: 0 };
+    let short = |shortfall| domain::bucket::Bucket {
+        free: 5,
+        holds: std::collections::BTreeMap::new(),
+        sold: 0,
+        watermark: None,
+        role: Role::Home(Home { shortfall, ..window }),
+    };
+    let booked = |word, quantity, delta, shortfall| {
+        Movement::new(&movement("m", "tea", word, quantity), delta, shortfall, at(0))
+    };
+    let settled = |count: usize| {
+        (0..count).map(|n| (rid(&n.to_string()), three)).collect::<Vec<_>>()
+    };
+    let confirmed = Status::Confirmed { at: at(5) };
+    let canceled = Status::Canceled { reason: CancelReason::Short { lines: vec!["tea=3/1".parse().unwrap()] } };
+    let goldens: Vec<(&str, Vec<Write>)> = vec![
+        ("hold_home", vec![hold::hold(&home, &id, three)]),
+        ("hold_child", vec![hold::hold(&fourth, &id, three)]),
+        ("release", vec![release::release(&fourth, &id, three)]),
+        ("release_covering_a_part", vec![release::covering(&home, &id, three, 5)]),
+        ("release_covering_all", vec![release::covering(&home, &id, three, 2)]),
+        ("release_to_home", release::to_home(&fourth, &id, three, 5)),
+        ("settle_one", vec![settle::settle(&home, &settled(1), None)]),
+        ("settle_two", vec![settle::settle(&home, &settled(2), Some(at(0)))]),
+        ("settle_below_the_watermark", vec![settle::settle(&home, &settled(1), Some(at(901)))]),
+        ("record_active", vec![record::record(&reservation(Status::Active))]),
+        ("record_confirmed", vec![record::record(&reservation(confirmed))]),
+        ("record_canceled", vec![record::record(&reservation(canceled))]),
+        ("confirm", vec![decide::confirm(&id, Some(&order("o-1")), at(0))]),
+        ("confirm_without_order", vec![decide::confirm(&id, None, at(0))]),
+        ("cancel", vec![decide::cancel(&id)]),
+        ("expire", vec![decide::expire(&id, at(901))]),
+        ("close", vec![decide::close(&id, &id.successor(), at(901))]),
+        ("keep_refusal", vec![decide::keep_refusal(&id)]),
+        ("keep_until", vec![decide::keep_until(&id, at(87_300))]),
+        ("extend", vec![decide::extend(&id, &domain::ids::ExtensionId::derive(&domain::ids::Caller::new("c"), &"e".parse().unwrap()), at(900), at(1_800), at(10))]),
+        ("child_open", child::open(&stock("tea"), &window, 32, None)),
+        ("child_open_with_a_hold", child::open(&stock("tea"), &window, 50, Some((&id, "50@1800000900".parse().unwrap())))),
+        ("child_fold", child::fold(&fourth, 7, 0)),
+        ("child_delete", child::delete(&fourth, 25)),
+        ("child_advance", vec![child::advance(&stock("tea"), 2, 4)]),
+        ("child_owe", vec![child::owe(&fourth)]),
+        ("credit", vec![credit::credit(&home, 7, 0)]),
+        ("credit_covering_a_part", vec![credit::credit(&home, 7, 9)]),
+        ("credit_covering_all", vec![credit::credit(&home, 7, 5)]),
+        ("debit", vec![credit::debit(&home, 7)]),
+        ("movement_incoming", moves::incoming(&booked("receive", 7, 7, 0), 7, 0)),
+        ("movement_outgoing", moves::outgoing(&booked("adjust", -7, -7, 0), 7)),
+        ("movement_shortfall", moves::shortfall(&booked("count", 1, -7, 2), &short(0))),
+        ("movement_further_shortfall", moves::shortfall(&booked("count", 0, -1, 1), &short(2))),
+        ("settings_create", vec![settings::create(&stock("tea"), Settings { expected_peak_per_second: 50 })]),
+        ("settings_change", vec![settings::change(&stock("tea"), Settings::default(), None)]),
+        ("settings_change_if_match", vec![settings::change(&stock("tea"), Settings::default(), Some(3))]),
+    ];
+    insta::with_settings!({ snapshot_path => "../../tests/golden", prepend_module_to_snapshot => false, omit_expression => true }, {
+        for (name, writes) in goldens {
+            insta::assert_snapshot!(name, show(&writes));
+        }
+    });
+}
