@@ -16,6 +16,9 @@ pub struct IdError(&'static str);
 
 macro_rules! text_id {
     ($(#[$doc:meta])* $name:ident, $max:expr, $allowed:expr, $rule:expr) => {
+        text_id! { $(#[$doc])* $name, $max, $allowed, |_| true, $rule }
+    };
+    ($(#[$doc:meta])* $name:ident, $max:expr, $allowed:expr, $whole:expr, $rule:expr) => {
         $(#[$doc])*
         #[derive(Debug, Clone, PartialEq, Eq, PartialOrd, Ord, Hash)]
         pub struct $name(String);
@@ -33,8 +36,9 @@ macro_rules! text_id {
 
             fn from_str(text: &str) -> Result<Self, IdError> {
                 let allowed: fn(char) -> bool = $allowed;
+                let whole: fn(&str) -> bool = $whole;
                 let length_fits = (1..=$max).contains(&text.chars().count());
-                if length_fits && text.chars().all(allowed) { Ok(Self(text.to_owned())) } else { Err(IdError($rule)) }
+                if length_fits && text.chars().all(allowed) && whole(text) { Ok(Self(text.to_owned())) } else { Err(IdError($rule)) }
             }
         }
 
@@ -47,9 +51,13 @@ macro_rules! text_id {
 }
 
 text_id! {
-    /// A stock keeping unit: what the merchant counts. 1 to 64 characters of `A-Z a-z 0-9 . _ -`.
-    Sku, MAX_SKU_CHARS, |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'),
-    "1 to 64 characters of A-Z a-z 0-9 . _ -"
+    /// A stock keeping unit: what the merchant counts. 1 to 64 characters of `A-Z a-z 0-9 . _ -`, not dots alone: no client
+    /// can put `..` into a path.
+    Sku,
+    MAX_SKU_CHARS,
+    |c| c.is_ascii_alphanumeric() || matches!(c, '.' | '_' | '-'),
+    |text| text.chars().any(|c| c != '.'),
+    "1 to 64 characters of A-Z a-z 0-9 . _ -, not dots alone"
 }
 
 text_id! {

@@ -378,8 +378,13 @@ impl Store {
             .collect::<Result<_, _>>()?;
         let pauses = Pauses::of(&seed);
         for attempt in 0..MAX_ATTEMPTS {
-            let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
-            let Err(error) = request.send().await else { return Ok(Transacted::Applied) };
+            let request = self
+                .client
+                .transact_write_items()
+                .set_transact_items(Some(items.clone()));
+            let Err(error) = request.send().await else {
+                return Ok(Transacted::Applied);
+            };
             match error.as_service_error() {
                 Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
                     if let Some(refused) = refused(canceled.cancellation_reasons())? {

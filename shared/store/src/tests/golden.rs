@@ -27,7 +27,10 @@ fn reservation(status: Status) -> Reservation {
         status,
         channel: Channel::own(),
         lines: vec!["milk=1".parse().unwrap(), "tea=3".parse().unwrap()],
-        allocations: vec!["milk#own=1@1800000900".parse().unwrap(), "tea#own#4=3@1800000900".parse().unwrap()],
+        allocations: vec![
+            "milk#own=1@1800000900".parse().unwrap(),
+            "tea#own#4=3@1800000900".parse().unwrap(),
+        ],
         created_at: at(0),
         expires_at: at(900),
         order_id: Some(order("o-1")),
@@ -44,7 +47,13 @@ fn golden() {
     let fourth: BucketId = "tea#own#4".parse().unwrap();
     let id = rid("k");
     let three: domain::bucket::Hold = "3@1800000900".parse().unwrap();
-    let window = Home { first_child: 2, next_child: 4, version: 1, expected_peak_per_second: 0, shortfall: 0 };
+    let window = Home {
+        first_child: 2,
+        next_child: 4,
+        version: 1,
+        expected_peak_per_second: 0,
+        shortfall: 0,
+    };
     let short = |shortfall| domain::bucket::Bucket {
         free: 5,
         holds: std::collections::BTreeMap::new(),
@@ -55,11 +64,13 @@ fn golden() {
     let booked = |word, quantity, delta, shortfall| {
         Movement::new(&movement("m", "tea", word, quantity), delta, shortfall, at(0))
     };
-    let settled = |count: usize| {
-        (0..count).map(|n| (rid(&n.to_string()), three)).collect::<Vec<_>>()
-    };
+    let settled = |count: usize| (0..count).map(|n| (rid(&n.to_string()), three)).collect::<Vec<_>>();
     let confirmed = Status::Confirmed { at: at(5) };
-    let canceled = Status::Canceled { reason: CancelReason::Short { lines: vec!["tea=3/1".parse().unwrap()] } };
+    let canceled = Status::Canceled {
+        reason: CancelReason::Short {
+            lines: vec!["tea=3/1".parse().unwrap()],
+        },
+    };
     let goldens: Vec<(&str, Vec<Write>)> = vec![
         ("hold_home", vec![hold::hold(&home, &id, three)]),
         ("hold_child", vec![hold::hold(&fourth, &id, three)]),
@@ -69,7 +80,10 @@ fn golden() {
         ("release_to_home", release::to_home(&fourth, &id, three, 5)),
         ("settle_one", vec![settle::settle(&home, &settled(1), None)]),
         ("settle_two", vec![settle::settle(&home, &settled(2), Some(at(0)))]),
-        ("settle_below_the_watermark", vec![settle::settle(&home, &settled(1), Some(at(901)))]),
+        (
+            "settle_below_the_watermark",
+            vec![settle::settle(&home, &settled(1), Some(at(901)))],
+        ),
         ("record_active", vec![record::record(&reservation(Status::Active))]),
         ("record_confirmed", vec![record::record(&reservation(confirmed))]),
         ("record_canceled", vec![record::record(&reservation(canceled))]),
@@ -80,9 +94,26 @@ fn golden() {
         ("close", vec![decide::close(&id, &id.successor(), at(901))]),
         ("keep_refusal", vec![decide::keep_refusal(&id)]),
         ("keep_until", vec![decide::keep_until(&id, at(87_300))]),
-        ("extend", vec![decide::extend(&id, &domain::ids::ExtensionId::derive(&domain::ids::Caller::new("c"), &"e".parse().unwrap()), at(900), at(1_800), at(10))]),
+        (
+            "extend",
+            vec![decide::extend(
+                &id,
+                &domain::ids::ExtensionId::derive(&domain::ids::Caller::new("c"), &"e".parse().unwrap()),
+                at(900),
+                at(1_800),
+                at(10),
+            )],
+        ),
         ("child_open", child::open(&stock("tea"), &window, 32, None)),
-        ("child_open_with_a_hold", child::open(&stock("tea"), &window, 50, Some((&id, "50@1800000900".parse().unwrap())))),
+        (
+            "child_open_with_a_hold",
+            child::open(
+                &stock("tea"),
+                &window,
+                50,
+                Some((&id, "50@1800000900".parse().unwrap())),
+            ),
+        ),
         ("child_fold", child::fold(&fourth, 7, 0)),
         ("child_delete", child::delete(&fourth, 25)),
         ("child_advance", vec![child::advance(&stock("tea"), 2, 4)]),
@@ -93,11 +124,31 @@ fn golden() {
         ("debit", vec![credit::debit(&home, 7)]),
         ("movement_incoming", moves::incoming(&booked("receive", 7, 7, 0), 7, 0)),
         ("movement_outgoing", moves::outgoing(&booked("adjust", -7, -7, 0), 7)),
-        ("movement_shortfall", moves::shortfall(&booked("count", 1, -7, 2), &short(0))),
-        ("movement_further_shortfall", moves::shortfall(&booked("count", 0, -1, 1), &short(2))),
-        ("settings_create", vec![settings::create(&stock("tea"), Settings { expected_peak_per_second: 50 })]),
-        ("settings_change", vec![settings::change(&stock("tea"), Settings::default(), None)]),
-        ("settings_change_if_match", vec![settings::change(&stock("tea"), Settings::default(), Some(3))]),
+        (
+            "movement_shortfall",
+            moves::shortfall(&booked("count", 1, -7, 2), &short(0)),
+        ),
+        (
+            "movement_further_shortfall",
+            moves::shortfall(&booked("count", 0, -1, 1), &short(2)),
+        ),
+        (
+            "settings_create",
+            vec![settings::create(
+                &stock("tea"),
+                Settings {
+                    expected_peak_per_second: 50,
+                },
+            )],
+        ),
+        (
+            "settings_change",
+            vec![settings::change(&stock("tea"), Settings::default(), None)],
+        ),
+        (
+            "settings_change_if_match",
+            vec![settings::change(&stock("tea"), Settings::default(), Some(3))],
+        ),
     ];
     insta::with_settings!({ snapshot_path => "../../tests/golden", prepend_module_to_snapshot => false, omit_expression => true }, {
         for (name, writes) in goldens {

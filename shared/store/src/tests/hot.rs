@@ -1,1 +1,202 @@
-//! x
+//! Hot SKUs: children open by themselves, everything in them can be sold, and they fold back.
+
+use domain::{refusal::Refusal, stock::Settings};
+use futures::{StreamExt, future::join_all, stream};
+
+use super::engine::{Bench, bench, movement, rid, stock};
+use crate::Failure;
+
+async fn crowded(units: u64, shoppers: usize) -> Bench {
+    let bench = bench().await;
+    bench.stocked("tea", units).await;
+    for n in 0..shoppers {
+        bench.reserve(&format!("k{n}"), &["tea=1"]).await.unwrap();
+    }
+    bench
+}
+
+#[tokio::test]
+async fn the_twenty_fifth_shopper_opens_a_child() {
+    let bench = crowded(100, 25).await;
+    let (home, child) = (bench.home("tea").await, bench.bucket("tea#own#0").await.unwrap());
+    assert_eq!((home.holds.len(), home.free), (24, 44));
+    assert_eq!((child.holds.len(), child.free), (1, 31));
+    bench.meter.take();
+    bench.reserve("next", &["tea=1"]).await.unwrap();
+    let usage = bench.meter.take();
+    assert_eq!(
+        (usage.requests.len(), usage.wcu),
+        (2, 2.0),
+        "who knows of the child goes there at once"
+    );
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_crowded_home_settles_what_is_paid_before_it_opens_a_child() {
+    let bench = crowded(100, 0).await;
+    for n in 0..24 {
+        bench.reserve(&format!("k{n}"), &["tea=1"]).await.unwrap();
+        bench.store.confirm(&rid(&format!("k{n}")), None).await.unwrap();
+        bench.clock.advance(1);
+    }
+    bench.reserve("next", &["tea=1"]).await.unwrap();
+    let home = bench.home("tea").await;
+    assert_eq!(
+        (home.sold, home.holds.len(), home.home().unwrap().next_child),
+        (24, 1, 0)
+    );
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn every_unit_of_a_split_sku_can_be_sold() {
+    let bench = bench().await;
+    bench.stocked("tea", 300).await;
+    let keys: Vec<String> = (0..330).map(|n| format!("k{n}")).collect();
+    let tries = stream::iter(&keys).map(|key| bench.reserve(key, &["tea=1"]));
+    let answers: Vec<_> = tries.buffer_unordered(16).collect().await;
+    let won = answers.iter().filter(|answer| answer.is_ok()).count();
+    let short = |answer: &Result<crate::Recorded, Failure>| {
+        matches!(answer, Err(Failure::Refused(Refusal::InsufficientStock { .. })))
+    };
+    assert_eq!((won, answers.iter().filter(|answer| short(answer)).count()), (300, 30));
+    assert!(bench.home("tea").await.home().unwrap().next_child >= 8);
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_line_is_split_over_several_buckets_when_none_is_large_enough() {
+    let bench = bench().await;
+    bench.stocked("tea", 96).await;
+    let peak = Settings {
+        expected_peak_per_second: 1_000,
+    };
+    bench.store.save_settings(&stock("tea"), &peak, None).await.unwrap();
+    assert_eq!(bench.home("tea").await.free, 0);
+    let reservation = bench.reserve("big", &["tea=70"]).await.unwrap().reservation;
+    assert_eq!(reservation.allocations.len(), 3);
+    let refused = bench.reserve("more", &["tea=27"]).await.unwrap_err();
+    let Failure::Refused(Refusal::InsufficientStock { lines }) = refused else {
+        panic!("{refused:?}")
+    };
+    assert_eq!(lines[0].available, 26);
+    bench.reserve("rest", &["tea=26"]).await.unwrap();
+    bench.store.confirm(&rid("big"), None).await.unwrap();
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_line_too_large_for_a_child_gets_one_of_its_own() {
+    let bench = crowded(200, 24).await;
+    let reservation = bench.reserve("big", &["tea=100"]).await.unwrap().reservation;
+    assert_eq!(reservation.allocations[0].to_string(), "tea#own#0=100@1800000900");
+    let child = bench.bucket("tea#own#0").await.unwrap();
+    assert_eq!((child.free, child.holds.len()), (0, 1));
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_peak_is_split_ahead_and_folded_when_it_is_over() {
+    let bench = bench().await;
+    bench.stocked("tea", 1_000).await;
+    let peak = |expected_peak_per_second| Settings {
+        expected_peak_per_second,
+    };
+    for _ in 0..2 {
+        bench
+            .store
+            .save_settings(&stock("tea"), &peak(200), None)
+            .await
+            .unwrap();
+        let home = bench.home("tea").await;
+        assert_eq!(
+            (home.free, home.home().unwrap().window()),
+            (1_000 - 7 * 32, 0..7),
+            "twice is once"
+        );
+    }
+    bench.reserve("k", &["tea=1"]).await.unwrap();
+    bench.store.save_settings(&stock("tea"), &peak(0), None).await.unwrap();
+    let home = bench.home("tea").await;
+    assert_eq!(home.free + home.held(), 1_000 - u64::from(home.holds.is_empty()));
+    bench.assert_sound().await;
+
+    bench.clock.advance(901);
+    let held = bench.record("k").await.unwrap().allocations[0].clone();
+    bench.store.resolve(&held.bucket, &rid("k"), held.hold).await.unwrap();
+    let home = bench.home("tea").await;
+    assert_eq!(
+        (home.free, home.home().unwrap().window()),
+        (1_000, 7..7),
+        "and no number is used again"
+    );
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_cold_child_folds_back_with_what_it_sold() {
+    let bench = crowded(100, 26).await;
+    bench.store.confirm(&rid("k24"), None).await.unwrap();
+    bench.clock.advance(901);
+    for n in 0..26 {
+        let held = bench.record(&format!("k{n}")).await.unwrap().allocations[0].clone();
+        bench
+            .store
+            .resolve(&held.bucket, &rid(&format!("k{n}")), held.hold)
+            .await
+            .unwrap();
+    }
+    let home = bench.home("tea").await;
+    assert_eq!((home.free, home.sold, home.home().unwrap().window()), (99, 1, 1..1));
+    assert_eq!(bench.bucket("tea#own#0").await, None);
+    assert_eq!(bench.audit(true).await.violations, []);
+    bench.reserve("after", &["tea=99"]).await.unwrap();
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn many_shoppers_opening_children_at_once_use_each_number_once() {
+    let bench = crowded(500, 24).await;
+    let keys: Vec<String> = (0..60).map(|n| format!("x{n}")).collect();
+    let answers = join_all(keys.iter().map(|key| bench.reserve(key, &["tea=3"]))).await;
+    for answer in answers {
+        answer.unwrap();
+    }
+    assert_eq!(bench.level("tea").await.reserved, 24 + 180);
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_shortfall_of_a_split_sku_is_covered_by_what_its_children_free() {
+    let bench = crowded(60, 30).await;
+    // 30 held, 24 of them at home; the shelf has only 20.
+    let counted = bench
+        .store
+        .move_stock(&movement("count", "tea", "count", 20))
+        .await
+        .unwrap()
+        .movement;
+    assert_eq!((counted.delta, counted.shortfall), (-40, 10));
+    let level = bench.level("tea").await;
+    assert_eq!(
+        (level.available, level.reserved, level.shortfall, level.on_hand()),
+        (0, 30, 10, 20)
+    );
+    bench.assert_sound().await;
+    // The six shoppers in the child let go, then six at home: ten units were never there, two are free.
+    for n in (24..30).chain(0..6) {
+        bench.store.cancel(&rid(&format!("k{n}"))).await.unwrap();
+    }
+    let level = bench.level("tea").await;
+    assert_eq!(
+        (level.available, level.reserved, level.shortfall, level.on_hand()),
+        (2, 18, 0, 20)
+    );
+    bench.reserve("two", &["tea=2"]).await.unwrap();
+    assert!(
+        bench.reserve("three", &["tea=1"]).await.is_err(),
+        "the shelf has no more"
+    );
+    bench.assert_sound().await;
+}
