@@ -90,9 +90,7 @@ pub fn split(wanted: Quantity, mut seen: Vec<Seen>, spread: u64) -> Option<Vec<(
 #[must_use]
 pub fn pick<T>(choices: &[T], spread: u64) -> Option<&T> {
     let count = u64::try_from(choices.len()).ok().filter(|count| *count > 0)?;
-    usize::try_from(spread % count)
-        .ok()
-        .and_then(|index| choices.get(index))
+    usize::try_from(spread % count).ok().and_then(|index| choices.get(index))
 }
 
 /// How many units a new child takes from a home with `free` units so that `wanted` fit in it; nothing if the home has too few.
@@ -125,17 +123,9 @@ mod tests {
     }
 
     fn bucket(free: u64, holds: usize, watermark: Option<u64>) -> Bucket {
-        let holds = (0..holds)
-            .map(|n| (id(&n.to_string()), "1@500".parse().unwrap()))
-            .collect();
+        let holds = (0..holds).map(|n| (id(&n.to_string()), "1@500".parse().unwrap())).collect();
         let watermark = watermark.map(Timestamp::from_epoch_seconds);
-        Bucket {
-            free,
-            holds,
-            sold: 0,
-            watermark,
-            role: Role::Home(Home::default()),
-        }
+        Bucket { free, holds, sold: 0, watermark, role: Role::Home(Home::default()) }
     }
 
     #[test]
@@ -149,10 +139,7 @@ mod tests {
             (Some(mine), Refused::AlreadyHeld(asked)),
             (Some(bucket(1, 24, Some(2000))), Refused::TooFew { free: 1 }),
             (Some(bucket(2, 24, Some(2000))), Refused::Crowded),
-            (
-                Some(bucket(2, 23, Some(1000))),
-                Refused::EndsTooSoon { watermark: at(1000) },
-            ),
+            (Some(bucket(2, 23, Some(1000))), Refused::EndsTooSoon { watermark: at(1000) }),
         ];
         for (found, expected) in cases {
             assert_eq!(why_refused(found.as_ref(), &id("me"), asked), expected);
@@ -162,13 +149,7 @@ mod tests {
     #[test]
     fn a_child_is_small_unless_one_line_fills_it() {
         let wanted = |units| Quantity::new(units).unwrap();
-        let cases = [
-            (100, 1, Some(32)),
-            (20, 1, Some(20)),
-            (0, 1, None),
-            (100, 50, Some(50)),
-            (40, 50, None),
-        ];
+        let cases = [(100, 1, Some(32)), (20, 1, Some(20)), (0, 1, None), (100, 50, Some(50)), (40, 50, None)];
         for (free, units, expected) in cases {
             assert_eq!(child_size(free, wanted(units)), expected, "{units} of {free}");
         }
@@ -176,13 +157,7 @@ mod tests {
 
     #[test]
     fn a_peak_is_split_for_its_first_second() {
-        for (peak, free, children) in [
-            (0, 1_000, 0),
-            (5_000, 10_000, 157),
-            (5_000, 100, 3),
-            (1, 31, 0),
-            (1, 32, 1),
-        ] {
+        for (peak, free, children) in [(0, 1_000, 0), (5_000, 10_000, 157), (5_000, 100, 3), (1, 31, 0), (1, 32, 1)] {
             assert_eq!(children_ahead(peak, free), children, "{peak}/s of {free}");
         }
     }

@@ -106,9 +106,7 @@ impl Audit {
         let sums = self.sums();
         let mut report = self.counts(now, &sums);
         report.violations.extend(self.units(&sums));
-        report
-            .violations
-            .extend(self.reservations.values().flat_map(|record| self.record(record)));
+        report.violations.extend(self.reservations.values().flat_map(|record| self.record(record)));
         if at_rest {
             report.violations.extend(self.leaks(now));
         }
@@ -126,17 +124,10 @@ impl Audit {
             sums.held += bucket.held();
             sums.sold += bucket.sold;
             sums.shortfall += bucket.home().map_or(0, |home| home.shortfall);
-            let confirmed = bucket
-                .holds
-                .iter()
-                .filter(|(owner, hold)| self.is_sold(id, owner, hold));
+            let confirmed = bucket.holds.iter().filter(|(owner, hold)| self.is_sold(id, owner, hold));
             sums.held_by_confirmed += confirmed.map(|(_, hold)| hold.quantity.units()).sum::<u64>();
         }
-        for record in self
-            .reservations
-            .values()
-            .filter(|r| matches!(r.status, Status::Confirmed { .. }))
-        {
+        for record in self.reservations.values().filter(|r| matches!(r.status, Status::Confirmed { .. })) {
             for allocation in &record.allocations {
                 all.entry(allocation.bucket.stock.clone()).or_default().confirmed += allocation.hold.quantity.units();
             }
@@ -177,36 +168,17 @@ impl Audit {
             let there =
                 i128::from(sums.free) + i128::from(sums.held) + i128::from(sums.sold) - i128::from(sums.shortfall);
             if moved != there {
-                let Sums {
-                    free,
-                    held,
-                    sold,
-                    shortfall,
-                    ..
-                } = sums;
+                let Sums { free, held, sold, shortfall, .. } = sums;
                 let detail = format!(
                     "movements sum to {moved}, but {free} free + {held} held + {sold} sold - {shortfall} short"
                 );
-                violations.push(Violation {
-                    invariant: "I1",
-                    subject: stock.to_string(),
-                    detail,
-                });
+                violations.push(Violation { invariant: "I1", subject: stock.to_string(), detail });
             }
             if sums.confirmed != sums.sold + sums.held_by_confirmed {
-                let Sums {
-                    confirmed,
-                    sold,
-                    held_by_confirmed,
-                    ..
-                } = sums;
+                let Sums { confirmed, sold, held_by_confirmed, .. } = sums;
                 let detail =
                     format!("{confirmed} units confirmed, but {sold} settled + {held_by_confirmed} held for them");
-                violations.push(Violation {
-                    invariant: "I2",
-                    subject: stock.to_string(),
-                    detail,
-                });
+                violations.push(Violation { invariant: "I2", subject: stock.to_string(), detail });
             }
         }
         violations
@@ -215,37 +187,24 @@ impl Audit {
     fn record(&self, record: &Reservation) -> Vec<Violation> {
         let mut violations = Vec::new();
         let mut violate = |invariant, detail| {
-            violations.push(Violation {
-                invariant,
-                subject: format!("reservation {}", record.id),
-                detail,
-            });
+            violations.push(Violation { invariant, subject: format!("reservation {}", record.id), detail });
         };
         if record.keeps_its_holds() {
             let mut allocated: BTreeMap<&Sku, u64> = BTreeMap::new();
             for allocation in &record.allocations {
                 *allocated.entry(&allocation.bucket.stock.sku).or_default() += allocation.hold.quantity.units();
             }
-            let wanted: BTreeMap<&Sku, u64> = record
-                .lines
-                .iter()
-                .map(|line| (&line.sku, line.quantity.units()))
-                .collect();
+            let wanted: BTreeMap<&Sku, u64> =
+                record.lines.iter().map(|line| (&line.sku, line.quantity.units())).collect();
             if allocated != wanted || wanted.is_empty() {
                 violate("I4", "its holds do not sum to its lines".to_owned());
             }
         }
         if record.status == Status::Active {
             for allocation in &record.allocations {
-                let found = self
-                    .buckets
-                    .get(&allocation.bucket)
-                    .and_then(|bucket| bucket.holds.get(&record.id));
+                let found = self.buckets.get(&allocation.bucket).and_then(|bucket| bucket.holds.get(&record.id));
                 if found != Some(&allocation.hold) {
-                    violate(
-                        "I3",
-                        format!("it is active, but its hold {allocation} is not in the bucket"),
-                    );
+                    violate("I3", format!("it is active, but its hold {allocation} is not in the bucket"));
                 }
             }
         }
@@ -267,11 +226,7 @@ impl Audit {
                 };
                 if !owned {
                     let detail = format!("nobody owns the hold {hold} of {owner}");
-                    violations.push(Violation {
-                        invariant: "I5",
-                        subject: format!("bucket {id}"),
-                        detail,
-                    });
+                    violations.push(Violation { invariant: "I5", subject: format!("bucket {id}"), detail });
                 }
             }
         }
@@ -298,11 +253,7 @@ mod tests {
         let mut audit = Audit::default();
         let home: BucketId = "a#own".parse().unwrap();
         let hold = "2@1000".parse().unwrap();
-        let sold = if matches!(status, Status::Confirmed { .. }) {
-            0
-        } else {
-            1
-        };
+        let sold = if matches!(status, Status::Confirmed { .. }) { 0 } else { 1 };
         audit.bucket(
             home.clone(),
             Bucket {
@@ -354,12 +305,7 @@ mod tests {
 
     #[test]
     fn a_sound_table_has_no_violation() {
-        for status in [
-            Status::Active,
-            Status::Confirmed {
-                at: Timestamp::from_epoch_seconds(5),
-            },
-        ] {
+        for status in [Status::Active, Status::Confirmed { at: Timestamp::from_epoch_seconds(5) }] {
             assert_eq!(broken(&sound(status)), [""; 0]);
         }
     }
@@ -376,27 +322,14 @@ mod tests {
             audit.reservation(record);
             broken(&audit)
         };
-        let confirmed = Status::Confirmed {
-            at: Timestamp::from_epoch_seconds(5),
-        };
+        let confirmed = Status::Confirmed { at: Timestamp::from_epoch_seconds(5) };
         assert_eq!(breach(|b, _| b.free += 1, Status::Active), ["I1"]);
         assert_eq!(breach(|b, _| (b.sold, b.free) = (2, 6), Status::Active), ["I2"]);
-        assert_eq!(
-            breach(|b, _| (b.holds, b.free) = (BTreeMap::new(), 9), Status::Active),
-            ["I3"]
-        );
-        assert_eq!(
-            breach(|b, _| (b.holds, b.free) = (BTreeMap::new(), 10), confirmed.clone()),
-            ["I2"]
-        );
-        assert_eq!(
-            breach(|_, r| r.lines = vec!["a=3".parse().unwrap()], Status::Active),
-            ["I4"]
-        );
+        assert_eq!(breach(|b, _| (b.holds, b.free) = (BTreeMap::new(), 9), Status::Active), ["I3"]);
+        assert_eq!(breach(|b, _| (b.holds, b.free) = (BTreeMap::new(), 10), confirmed.clone()), ["I2"]);
+        assert_eq!(breach(|_, r| r.lines = vec!["a=3".parse().unwrap()], Status::Active), ["I4"]);
         assert_eq!(breach(|_, r| r.allocations.clear(), confirmed), ["I4", "I5"]);
-        let canceled = Status::Canceled {
-            reason: CancelReason::Requested,
-        };
+        let canceled = Status::Canceled { reason: CancelReason::Requested };
         assert_eq!(broken(&sound(canceled)), ["I5"]);
     }
 }

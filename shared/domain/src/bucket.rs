@@ -39,10 +39,7 @@ impl MalformedText {
     /// `text` was expected to be a `what`.
     #[must_use]
     pub fn new(what: &'static str, text: &str) -> Self {
-        Self {
-            what,
-            text: text.to_owned(),
-        }
+        Self { what, text: text.to_owned() }
     }
 }
 
@@ -50,19 +47,13 @@ impl StockId {
     /// The home bucket.
     #[must_use]
     pub fn home(&self) -> BucketId {
-        BucketId {
-            stock: self.clone(),
-            child: None,
-        }
+        BucketId { stock: self.clone(), child: None }
     }
 
     /// The child bucket with this number.
     #[must_use]
     pub fn child(&self, number: u32) -> BucketId {
-        BucketId {
-            stock: self.clone(),
-            child: Some(number),
-        }
+        BucketId { stock: self.clone(), child: Some(number) }
     }
 }
 
@@ -96,10 +87,7 @@ impl FromStr for BucketId {
         }
         let sku = sku.parse().map_err(|_| malformed())?;
         let channel = channel.parse().map_err(|_| malformed())?;
-        Ok(Self {
-            stock: StockId { sku, channel },
-            child,
-        })
+        Ok(Self { stock: StockId { sku, channel }, child })
     }
 }
 
@@ -134,10 +122,7 @@ impl FromStr for Hold {
         let parse = || {
             let (quantity, expires_at) = text.split_once('@')?;
             let quantity = Quantity::new(quantity.parse().ok()?).ok()?;
-            Some(Self {
-                quantity,
-                expires_at: Timestamp::from_epoch_seconds(expires_at.parse().ok()?),
-            })
+            Some(Self { quantity, expires_at: Timestamp::from_epoch_seconds(expires_at.parse().ok()?) })
         };
         parse().ok_or_else(|| MalformedText::new("hold", text))
     }
@@ -220,11 +205,7 @@ impl Bucket {
 /// How many holds a bucket may carry so that a write of it stays at 1 WCU. A child has one unit at least for each.
 #[must_use]
 pub fn max_holds(child: bool) -> usize {
-    if child {
-        usize::try_from(CHILD_UNITS).unwrap_or(MAX_HOLDS)
-    } else {
-        MAX_HOLDS
-    }
+    if child { usize::try_from(CHILD_UNITS).unwrap_or(MAX_HOLDS) } else { MAX_HOLDS }
 }
 
 #[cfg(test)]
@@ -243,31 +224,10 @@ mod tests {
 
     #[test]
     fn malformed_texts_are_refused() {
-        for text in [
-            "",
-            "tea",
-            "tea#",
-            "#own",
-            "tea#own#",
-            "tea#own#x",
-            "tea#own#1#2",
-            "t a#own",
-            "tea#own#-1",
-        ] {
+        for text in ["", "tea", "tea#", "#own", "tea#own#", "tea#own#x", "tea#own#1#2", "t a#own", "tea#own#-1"] {
             assert!(text.parse::<BucketId>().is_err(), "{text}");
         }
-        for text in [
-            "",
-            "3",
-            "3@",
-            "@3",
-            "0@5",
-            "-1@5",
-            "1.5@5",
-            "1000001@5",
-            "3@4@5",
-            "3@-1",
-        ] {
+        for text in ["", "3", "3@", "@3", "0@5", "-1@5", "1.5@5", "1000001@5", "3@4@5", "3@-1"] {
             assert!(text.parse::<Hold>().is_err(), "{text}");
         }
     }

@@ -231,14 +231,7 @@ mod tests {
 
     #[test]
     fn ids_accept_their_alphabet_and_nothing_else() {
-        for (text, ok) in [
-            ("a", true),
-            ("A-1.b_2", true),
-            ("", false),
-            ("a b", false),
-            ("a#b", false),
-            ("ä", false),
-        ] {
+        for (text, ok) in [("a", true), ("A-1.b_2", true), ("", false), ("a b", false), ("a#b", false), ("ä", false)] {
             assert_eq!(text.parse::<Sku>().is_ok(), ok, "{text}");
         }
         assert!("x".repeat(64).parse::<Sku>().is_ok());

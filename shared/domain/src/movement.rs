@@ -34,11 +34,7 @@ impl Correction {
     /// # Errors
     /// [`CorrectionError`] when `units` is 0 or beyond [`MAX_QUANTITY`] either way.
     pub const fn new(units: i64) -> Result<Self, CorrectionError> {
-        if units == 0 || units.unsigned_abs() > MAX_QUANTITY {
-            Err(CorrectionError)
-        } else {
-            Ok(Self(units))
-        }
+        if units == 0 || units.unsigned_abs() > MAX_QUANTITY { Err(CorrectionError) } else { Ok(Self(units)) }
     }
 
     /// The signed number of units.
@@ -75,11 +71,7 @@ impl MovementKind {
         match word {
             "receive" => Some(Self::Receive(Quantity::new(u64::try_from(quantity).ok()?).ok()?)),
             "adjust" => Some(Self::Adjust(Correction::new(quantity).ok()?)),
-            "count" => Some(Self::Count(
-                u64::try_from(quantity)
-                    .ok()
-                    .filter(|counted| *counted <= MAX_QUANTITY)?,
-            )),
+            "count" => Some(Self::Count(u64::try_from(quantity).ok().filter(|counted| *counted <= MAX_QUANTITY)?)),
             _ => None,
         }
     }
@@ -105,10 +97,7 @@ impl MovementRequest {
     #[must_use]
     pub fn fingerprint(&self) -> Fingerprint {
         let (word, quantity) = (self.kind.word(), self.kind.quantity().to_string());
-        Fingerprint::of(
-            "movement",
-            &[&self.stock.to_string(), word, &quantity, self.reason.as_str()],
-        )
+        Fingerprint::of("movement", &[&self.stock.to_string(), word, &quantity, self.reason.as_str()])
     }
 }
 
@@ -164,14 +153,9 @@ mod tests {
             let kind = MovementKind::from_parts(word, quantity).unwrap();
             assert_eq!((kind.word(), kind.quantity()), (word, quantity));
         }
-        for (word, quantity) in [
-            ("receive", 0),
-            ("receive", -1),
-            ("adjust", 0),
-            ("count", -1),
-            ("count", 1_000_001),
-            ("x", 1),
-        ] {
+        for (word, quantity) in
+            [("receive", 0), ("receive", -1), ("adjust", 0), ("count", -1), ("count", 1_000_001), ("x", 1)]
+        {
             assert_eq!(MovementKind::from_parts(word, quantity), None, "{word} {quantity}");
         }
     }

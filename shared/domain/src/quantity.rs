@@ -19,11 +19,7 @@ impl Quantity {
     /// # Errors
     /// [`QuantityError`] when `units` is 0 or above [`MAX_QUANTITY`].
     pub const fn new(units: u64) -> Result<Self, QuantityError> {
-        if units == 0 || units > MAX_QUANTITY {
-            Err(QuantityError)
-        } else {
-            Ok(Self(units))
-        }
+        if units == 0 || units > MAX_QUANTITY { Err(QuantityError) } else { Ok(Self(units)) }
     }
 
     /// The number of units.
@@ -64,13 +60,7 @@ mod tests {
 
     #[test]
     fn a_quantity_is_between_one_and_a_million() {
-        for (units, ok) in [
-            (0, false),
-            (1, true),
-            (35_836, true),
-            (1_000_000, true),
-            (1_000_001, false),
-        ] {
+        for (units, ok) in [(0, false), (1, true), (35_836, true), (1_000_000, true), (1_000_001, false)] {
             assert_eq!(Quantity::new(units).is_ok(), ok, "{units}");
         }
     }

@@ -31,10 +31,7 @@ impl FromStr for Line {
     fn from_str(text: &str) -> Result<Self, MalformedText> {
         let parse = || {
             let (sku, quantity) = text.split_once('=')?;
-            Some(Self {
-                sku: sku.parse().ok()?,
-                quantity: Quantity::new(quantity.parse().ok()?).ok()?,
-            })
+            Some(Self { sku: sku.parse().ok()?, quantity: Quantity::new(quantity.parse().ok()?).ok()? })
         };
         parse().ok_or_else(|| MalformedText::new("line", text))
     }
@@ -109,13 +106,8 @@ impl FromStr for Allocation {
     type Err = MalformedText;
 
     fn from_str(text: &str) -> Result<Self, MalformedText> {
-        let (bucket, hold) = text
-            .split_once('=')
-            .ok_or_else(|| MalformedText::new("allocation", text))?;
-        Ok(Self {
-            bucket: bucket.parse()?,
-            hold: hold.parse()?,
-        })
+        let (bucket, hold) = text.split_once('=').ok_or_else(|| MalformedText::new("allocation", text))?;
+        Ok(Self { bucket: bucket.parse()?, hold: hold.parse()? })
     }
 }
 
@@ -143,11 +135,7 @@ impl FromStr for Shortage {
         let parse = || {
             let (line, available) = text.split_once('/')?;
             let Line { sku, quantity } = line.parse().ok()?;
-            Some(Self {
-                sku,
-                requested: quantity,
-                available: available.parse().ok()?,
-            })
+            Some(Self { sku, requested: quantity, available: available.parse().ok()? })
         };
         parse().ok_or_else(|| MalformedText::new("shortage", text))
     }
@@ -240,9 +228,7 @@ impl Reservation {
     /// Whether this very hold in this very bucket is one of its own.
     #[must_use]
     pub fn names(&self, bucket: &BucketId, hold: &Hold) -> bool {
-        self.allocations
-            .iter()
-            .any(|own| own.bucket == *bucket && own.hold == *hold)
+        self.allocations.iter().any(|own| own.bucket == *bucket && own.hold == *hold)
     }
 
     /// Whether its holds are still its own: nobody else may release them.
@@ -265,10 +251,7 @@ impl Reservation {
 
     /// The SKUs and channel of its lines.
     pub fn stocks(&self) -> impl Iterator<Item = StockId> + '_ {
-        self.lines.iter().map(|line| StockId {
-            sku: line.sku.clone(),
-            channel: self.channel.clone(),
-        })
+        self.lines.iter().map(|line| StockId { sku: line.sku.clone(), channel: self.channel.clone() })
     }
 }
 
@@ -311,10 +294,7 @@ impl ReservationRequest {
     /// The SKU in this request's channel.
     #[must_use]
     pub fn stock(&self, sku: &Sku) -> StockId {
-        StockId {
-            sku: sku.clone(),
-            channel: self.channel.clone(),
-        }
+        StockId { sku: sku.clone(), channel: self.channel.clone() }
     }
 }
 
@@ -354,19 +334,13 @@ mod tests {
     fn a_cart_is_neither_empty_nor_huge() {
         assert_eq!(Cart::new(vec![]), Err(CartError::Empty));
         assert_eq!(Cart::new(vec![line("a=1"); 51]), Err(CartError::TooManyLines));
-        assert!(matches!(
-            Cart::new(vec![line("a=1000000"), line("a=1")]),
-            Err(CartError::TooMany { .. })
-        ));
+        assert!(matches!(Cart::new(vec![line("a=1000000"), line("a=1")]), Err(CartError::TooMany { .. })));
     }
 
     #[test]
     fn texts_read_back_what_they_write() {
         assert_eq!("a=2".parse::<Line>().unwrap().to_string(), "a=2");
-        assert_eq!(
-            "a#own#3=2@99".parse::<Allocation>().unwrap().to_string(),
-            "a#own#3=2@99"
-        );
+        assert_eq!("a#own#3=2@99".parse::<Allocation>().unwrap().to_string(), "a#own#3=2@99");
         assert_eq!("a=2/0".parse::<Shortage>().unwrap().to_string(), "a=2/0");
         for text in ["a", "a=", "a=0", "=1"] {
             assert!(text.parse::<Line>().is_err(), "{text}");

@@ -52,11 +52,7 @@ pub fn resolve(
     settling: Settling,
 ) -> Resolution {
     let Some(record) = record else {
-        return if hold.is_over(now) {
-            Resolution::CloseUnrecorded
-        } else {
-            Resolution::WaitUntil(hold.expires_at)
-        };
+        return if hold.is_over(now) { Resolution::CloseUnrecorded } else { Resolution::WaitUntil(hold.expires_at) };
     };
     let named = record.names(bucket, &hold);
     match record.status {
@@ -64,11 +60,7 @@ pub fn resolve(
         Status::Active if named => Resolution::WaitUntil(record.expires_at),
         Status::Confirmed { .. } if named => {
             let early = matches!(settling, Settling::EndingBefore(instant) if hold.expires_at < instant);
-            if early || hold.is_over(now) {
-                Resolution::Settle
-            } else {
-                Resolution::WaitUntil(hold.expires_at)
-            }
+            if early || hold.is_over(now) { Resolution::Settle } else { Resolution::WaitUntil(hold.expires_at) }
         }
         _ => match record.purge_at {
             Some(purge_at) if purge_at < purge_after(hold.expires_at) => {
@@ -113,90 +105,39 @@ mod tests {
         use Resolution::{CloseLapsed, CloseUnrecorded, KeepRecordUntil, Release, Settle, WaitUntil};
         let at = Timestamp::from_epoch_seconds;
         let confirmed = Status::Confirmed { at: at(1) };
-        let canceled = Status::Canceled {
-            reason: CancelReason::Requested,
-        };
+        let canceled = Status::Canceled { reason: CancelReason::Requested };
         let expired = Status::Expired { successor: None };
         let kept = Some(EXP + 24 * 3600);
         let enough = at(EXP + 24 * 3600);
         let cases = [
             ("missing, standing", None, EXP, WaitUntil(at(EXP))),
             ("missing, over", None, EXP + 1, CloseUnrecorded),
-            (
-                "active, other hold",
-                Some(record(Status::Active, false, EXP, kept)),
-                1,
-                Release,
-            ),
-            (
-                "confirmed, other hold",
-                Some(record(confirmed.clone(), false, EXP, None)),
-                1,
-                Release,
-            ),
-            (
-                "active, named, standing",
-                Some(record(Status::Active, true, EXP, kept)),
-                EXP,
-                WaitUntil(at(EXP)),
-            ),
-            (
-                "active, named, lapsed",
-                Some(record(Status::Active, true, EXP, kept)),
-                EXP + 1,
-                CloseLapsed,
-            ),
+            ("active, other hold", Some(record(Status::Active, false, EXP, kept)), 1, Release),
+            ("confirmed, other hold", Some(record(confirmed.clone(), false, EXP, None)), 1, Release),
+            ("active, named, standing", Some(record(Status::Active, true, EXP, kept)), EXP, WaitUntil(at(EXP))),
+            ("active, named, lapsed", Some(record(Status::Active, true, EXP, kept)), EXP + 1, CloseLapsed),
             (
                 "active, named, extended",
                 Some(record(Status::Active, true, EXP + 50, kept)),
                 EXP + 1,
                 WaitUntil(at(EXP + 50)),
             ),
-            (
-                "canceled, named",
-                Some(record(canceled.clone(), true, EXP, kept)),
-                1,
-                Release,
-            ),
+            ("canceled, named", Some(record(canceled.clone(), true, EXP, kept)), 1, Release),
             ("canceled, other", Some(record(canceled, false, EXP, None)), 1, Release),
-            (
-                "expired, named",
-                Some(record(expired.clone(), true, EXP, kept)),
-                1,
-                Release,
-            ),
-            (
-                "expired, dying too soon",
-                Some(record(expired, true, EXP, Some(EXP))),
-                1,
-                KeepRecordUntil(enough),
-            ),
+            ("expired, named", Some(record(expired.clone(), true, EXP, kept)), 1, Release),
+            ("expired, dying too soon", Some(record(expired, true, EXP, Some(EXP))), 1, KeepRecordUntil(enough)),
             (
                 "active, other, dying too soon",
                 Some(record(Status::Active, false, EXP, Some(EXP))),
                 1,
                 KeepRecordUntil(enough),
             ),
-            (
-                "confirmed, named, standing",
-                Some(record(confirmed.clone(), true, EXP, None)),
-                EXP,
-                WaitUntil(at(EXP)),
-            ),
-            (
-                "confirmed, named, over",
-                Some(record(confirmed, true, EXP, None)),
-                EXP + 1,
-                Settle,
-            ),
+            ("confirmed, named, standing", Some(record(confirmed.clone(), true, EXP, None)), EXP, WaitUntil(at(EXP))),
+            ("confirmed, named, over", Some(record(confirmed, true, EXP, None)), EXP + 1, Settle),
         ];
         let (bucket, hold) = ("a#own".parse().unwrap(), "2@1000".parse().unwrap());
         for (name, record, now, expected) in cases {
-            assert_eq!(
-                resolve(&bucket, hold, record.as_ref(), at(now), Settling::WhenOver),
-                expected,
-                "{name}"
-            );
+            assert_eq!(resolve(&bucket, hold, record.as_ref(), at(now), Settling::WhenOver), expected, "{name}");
         }
     }
 
@@ -206,10 +147,7 @@ mod tests {
         let record = record(Status::Confirmed { at: at(1) }, true, EXP, None);
         let (bucket, hold) = ("a#own".parse().unwrap(), "2@1000".parse().unwrap());
         for (before, expected) in [(EXP + 1, Resolution::Settle), (EXP, Resolution::WaitUntil(at(EXP)))] {
-            assert_eq!(
-                resolve(&bucket, hold, Some(&record), at(1), Settling::EndingBefore(at(before))),
-                expected
-            );
+            assert_eq!(resolve(&bucket, hold, Some(&record), at(1), Settling::EndingBefore(at(before))), expected);
         }
     }
 }

@@ -52,10 +52,7 @@ impl StockView {
     /// The home's own part.
     #[must_use]
     pub fn home(&self) -> Home {
-        self.buckets
-            .iter()
-            .find_map(|(_, bucket)| bucket.home().copied())
-            .unwrap_or_default()
+        self.buckets.iter().find_map(|(_, bucket)| bucket.home().copied()).unwrap_or_default()
     }
 
     /// Units that nobody holds, as the buckets say: what a movement can take at once.
@@ -68,11 +65,7 @@ impl StockView {
     /// or not anyone has released it. While a shortfall is open, units that come back cover it first.
     #[must_use]
     pub fn level(&self, now: Timestamp) -> Level {
-        let mut level = Level {
-            available: self.free(),
-            shortfall: self.home().shortfall,
-            ..Level::default()
-        };
+        let mut level = Level { available: self.free(), shortfall: self.home().shortfall, ..Level::default() };
         for (bucket_id, bucket) in &self.buckets {
             level.sold += bucket.sold;
             for (id, hold) in &bucket.holds {
@@ -90,11 +83,7 @@ impl StockView {
             }
         }
         let covered = level.available.min(level.shortfall);
-        Level {
-            available: level.available - covered,
-            shortfall: level.shortfall - covered,
-            ..level
-        }
+        Level { available: level.available - covered, shortfall: level.shortfall - covered, ..level }
     }
 }
 
@@ -111,10 +100,7 @@ pub struct Credit {
 #[must_use]
 pub fn credit(units: u64, shortfall: u64) -> Credit {
     let to_shortfall = units.min(shortfall);
-    Credit {
-        to_free: units - to_shortfall,
-        to_shortfall,
-    }
+    Credit { to_free: units - to_shortfall, to_shortfall }
 }
 
 /// What a count of the shelf means for the home.
@@ -145,10 +131,7 @@ pub fn plan_count(view: &StockView, now: Timestamp, counted: u64) -> CountPlan {
         Some(0) => CountPlan::Credit(0),
         Some(missing) if missing <= home_free => CountPlan::Debit(missing),
         Some(_) if view.free() > home_free => CountPlan::FoldFirst,
-        Some(missing) => CountPlan::Shortfall {
-            take: home_free,
-            missing: missing - home_free,
-        },
+        Some(missing) => CountPlan::Shortfall { take: home_free, missing: missing - home_free },
     }
 }
 
@@ -167,30 +150,13 @@ mod tests {
                 (id, hold.parse().unwrap())
             })
             .collect();
-        let home = Home {
-            shortfall,
-            next_child: 1,
-            ..Home::default()
-        };
-        let bucket = |free, holds, role| Bucket {
-            free,
-            holds,
-            sold: 0,
-            watermark: None,
-            role,
-        };
+        let home = Home { shortfall, next_child: 1, ..Home::default() };
+        let bucket = |free, holds, role| Bucket { free, holds, sold: 0, watermark: None, role };
         let buckets = vec![
             (stock.home(), bucket(home_free, holds, Role::Home(home))),
-            (
-                stock.child(0),
-                bucket(child_free, BTreeMap::new(), Role::Child { owes_home: false }),
-            ),
+            (stock.child(0), bucket(child_free, BTreeMap::new(), Role::Child { owes_home: false })),
         ];
-        StockView {
-            stock,
-            buckets,
-            records: BTreeMap::new(),
-        }
+        StockView { stock, buckets, records: BTreeMap::new() }
     }
 
     #[test]
@@ -198,37 +164,15 @@ mod tests {
         let view = view(5, &["2@100", "1@200"], 3, 0);
         for (now, available, reserved) in [(100, 8, 3), (101, 10, 1), (201, 11, 0)] {
             let level = view.level(Timestamp::from_epoch_seconds(now));
-            assert_eq!(
-                (level.available, level.reserved, level.on_hand()),
-                (available, reserved, 11),
-                "{now}"
-            );
+            assert_eq!((level.available, level.reserved, level.on_hand()), (available, reserved, 11), "{now}");
         }
     }
 
     #[test]
     fn units_that_come_back_cover_the_shortfall_first() {
-        assert_eq!(
-            credit(5, 0),
-            Credit {
-                to_free: 5,
-                to_shortfall: 0
-            }
-        );
-        assert_eq!(
-            credit(5, 3),
-            Credit {
-                to_free: 2,
-                to_shortfall: 3
-            }
-        );
-        assert_eq!(
-            credit(2, 3),
-            Credit {
-                to_free: 0,
-                to_shortfall: 2
-            }
-        );
+        assert_eq!(credit(5, 0), Credit { to_free: 5, to_shortfall: 0 });
+        assert_eq!(credit(5, 3), Credit { to_free: 2, to_shortfall: 3 });
+        assert_eq!(credit(2, 3), Credit { to_free: 0, to_shortfall: 2 });
         let level = view(0, &["2@100"], 0, 1).level(Timestamp::from_epoch_seconds(101));
         assert_eq!((level.available, level.shortfall), (1, 0));
     }
@@ -240,18 +184,10 @@ mod tests {
             (view(5, &["2@100"], 0, 0), 7, CountPlan::Credit(0)),
             (view(5, &["2@100"], 0, 0), 9, CountPlan::Credit(2)),
             (view(5, &["2@100"], 0, 0), 2, CountPlan::Debit(5)),
-            (
-                view(5, &["2@100"], 0, 0),
-                1,
-                CountPlan::Shortfall { take: 5, missing: 1 },
-            ),
+            (view(5, &["2@100"], 0, 0), 1, CountPlan::Shortfall { take: 5, missing: 1 }),
             (view(5, &["2@100"], 4, 0), 3, CountPlan::FoldFirst),
             (view(0, &["2@100"], 0, 1), 1, CountPlan::Credit(0)),
-            (
-                view(0, &["2@100"], 0, 1),
-                0,
-                CountPlan::Shortfall { take: 0, missing: 1 },
-            ),
+            (view(0, &["2@100"], 0, 1), 0, CountPlan::Shortfall { take: 0, missing: 1 }),
             (view(0, &["2@100"], 0, 1), 4, CountPlan::Credit(3)),
         ];
         for (view, counted, expected) in cases {

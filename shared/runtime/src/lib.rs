@@ -1,1 +1,93 @@
-//! x
+//! What every function's `main` starts: configuration, telemetry, AWS clients, the clock, the Lambda loop.
+//!
+//! This is the only crate of a function that reads the environment or the system's clock; everything else is handed an [`App`].
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`config`] | the environment variables, read once |
+//! | [`telemetry`] | JSON logs, with the id of the request on every line |
+//! | [`aws`] | how AWS is called: TLS, retries, timeouts; the same in a Lambda, in the local stack and in tests |
+//! | [`clock`] | the system's clock |
+//! | [`timers`] | messages that wake `expire` when a hold is over |
+//! | [`lambda`] | the loop: event in, answer out |
+
+pub mod aws;
+pub mod clock;
+pub mod config;
+pub mod lambda;
+mod outcome;
+pub mod telemetry;
+pub mod timers;
+
+use std::sync::Arc;
+
+use domain::time::{Clock, Timestamp};
+use store::Store;
+
+pub use clock::SystemClock;
+pub use config::Config;
+pub use lambda::{Error, serve, serve_events};
+pub use outcome::{problem, problem_naming};
+pub use timers::{Timer, Timers};
+
+/// What a handler works with. Cheap to clone.
+#[derive(Clone)]
+pub struct App {
+    /// The table.
+    pub store: Store,
+    /// The timer queue; only `expire` has one.
+    pub timers: Timers,
+    /// The clock, the same one that the store reads.
+    pub clock: Arc<dyn Clock>,
+}
+
+impl App {
+    /// From its parts.
+    #[must_use]
+    pub fn new(store: Store, timers: Timers, clock: Arc<dyn Clock>) -> Self {
+        Self { store, timers, clock }
+    }
+
+    /// The current instant.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        self.clock.now()
+    }
+
+    /// Without any server behind it, for tests of what happens before the first call, and of an outage.
+    #[cfg(any(test, feature = "testing"))]
+    #[must_use]
+    pub fn unreachable() -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        // The discard port, where nothing listens.
+        let client = aws_sdk_dynamodb::Client::new(&aws::local("http://127.0.0.1:9"));
+        Self::new(Store::new(client, "none", clock.clone()), Timers::none(), clock)
+    }
+
+    /// As the environment says, connected to DynamoDB already: what happens before the first event costs no shopper any time.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env() -> Result<Self, Error> {
+        Ok(Self::connected(&Config::from_env()?, Timers::none()).await)
+    }
+
+    /// As [`Self::from_env`], with the timer queue. A constructor of its own, so that the other functions are not linked with SQS.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env_with_timers() -> Result<Self, Error> {
+        let config = Config::from_env()?;
+        let queue_url = config.timer_queue_url.clone().ok_or(config::MissingVariable("TIMER_QUEUE_URL"))?;
+        let client = aws_sdk_sqs::Client::new(&aws::of_function(&config, config.sqs_endpoint.as_deref()));
+        Ok(Self::connected(&config, Timers::new(client, queue_url)).await)
+    }
+
+    async fn connected(config: &Config, timers: Timers) -> Self {
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let client = aws_sdk_dynamodb::Client::new(&aws::of_function(config, config.dynamodb_endpoint.as_deref()));
+        let store = Store::new(client, config.table_name.clone(), clock.clone());
+        store.connect().await;
+        Self::new(store, timers, clock)
+    }
+}

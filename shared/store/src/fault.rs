@@ -50,10 +50,7 @@ impl Fault {
 
 impl From<MalformedText> for Fault {
     fn from(malformed: MalformedText) -> Self {
-        Self::Malformed {
-            key: "in a text".to_owned(),
-            reason: malformed.to_string(),
-        }
+        Self::Malformed { key: "in a text".to_owned(), reason: malformed.to_string() }
     }
 }
 
@@ -89,10 +86,7 @@ where
     R: std::fmt::Debug,
 {
     let Some(service) = error.as_service_error() else {
-        let reason = format!(
-            "{}",
-            aws_sdk_dynamodb::error::DisplayErrorContext(ErrorText(error.to_string()))
-        );
+        let reason = format!("{}", aws_sdk_dynamodb::error::DisplayErrorContext(ErrorText(error.to_string())));
         return match error {
             SdkError::ConstructionFailure(_) => Class::Fault(Fault::Rejected { operation, reason }),
             _ => Class::Fault(Fault::Unavailable { operation, reason }),

@@ -39,9 +39,7 @@ pub(crate) fn decode(item: &Item) -> Result<Option<StoredItem>, Fault> {
     let reader = Reader::new(item);
     match keys::kind(reader.key) {
         keys::Kind::Bucket => {
-            let id = keys::name(reader.key)
-                .parse()
-                .map_err(|_| reader.malformed("its key names no bucket"))?;
+            let id = keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no bucket"))?;
             Ok(Some(StoredItem::Bucket(id, decode_bucket(item)?)))
         }
         keys::Kind::Reservation => Ok(Some(StoredItem::Reservation(decode_reservation(item)?))),
@@ -59,17 +57,11 @@ struct Reader<'a> {
 
 impl<'a> Reader<'a> {
     fn new(item: &'a Item) -> Self {
-        Self {
-            item,
-            key: keys::of(item),
-        }
+        Self { item, key: keys::of(item) }
     }
 
     fn malformed(&self, reason: impl Into<String>) -> Fault {
-        Fault::Malformed {
-            key: self.key.to_owned(),
-            reason: reason.into(),
-        }
+        Fault::Malformed { key: self.key.to_owned(), reason: reason.into() }
     }
 
     fn wrong(&self, name: &str) -> Fault {

@@ -87,12 +87,7 @@ impl Store {
     #[must_use]
     pub fn new(client: Client, table: impl Into<String>, clock: Arc<dyn Clock>) -> Self {
         let table: String = table.into();
-        Self {
-            client,
-            table: table.into(),
-            clock,
-            routes: Arc::new(route::Routes::default()),
-        }
+        Self { client, table: table.into(), clock, routes: Arc::new(route::Routes::default()) }
     }
 
     /// The current instant by this store's clock.

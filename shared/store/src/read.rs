@@ -25,10 +25,7 @@ const MAX_BATCH_ATTEMPTS: usize = 8;
 fn fault(class: Class) -> Fault {
     match class {
         Class::Fault(fault) => fault,
-        Class::Conflict => Fault::Unavailable {
-            operation: "read",
-            reason: "a transaction was in its way".to_owned(),
-        },
+        Class::Conflict => Fault::Unavailable { operation: "read", reason: "a transaction was in its way".to_owned() },
     }
 }
 
@@ -36,13 +33,7 @@ impl Store {
     /// Opens the connection to DynamoDB, so that the first request does not pay for it. A failure here is left for that request
     /// to meet.
     pub async fn connect(&self) {
-        let probe = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(keys::PK, text("connect"))
-            .send()
-            .await;
+        let probe = self.client.get_item().table_name(&*self.table).key(keys::PK, text("connect")).send().await;
         if let Err(error) = probe {
             tracing::warn!(error = %aws_sdk_dynamodb::error::DisplayErrorContext(&error), "could not connect ahead");
         }
@@ -50,35 +41,19 @@ impl Store {
 
     /// One item.
     pub(crate) async fn get(&self, key: String) -> Result<Option<Item>, Fault> {
-        let request = self
-            .client
-            .get_item()
-            .table_name(&*self.table)
-            .key(keys::PK, text(key))
-            .consistent_read(true);
-        let output = request
-            .send()
-            .await
-            .map_err(|error| fault(classify("read an item", &error)))?;
+        let request = self.client.get_item().table_name(&*self.table).key(keys::PK, text(key)).consistent_read(true);
+        let output = request.send().await.map_err(|error| fault(classify("read an item", &error)))?;
         Ok(output.item)
     }
 
     /// One reservation.
     pub(crate) async fn get_reservation(&self, id: &ReservationId) -> Result<Option<Reservation>, Fault> {
-        self.get(keys::reservation(id))
-            .await?
-            .as_ref()
-            .map(decode_reservation)
-            .transpose()
+        self.get(keys::reservation(id)).await?.as_ref().map(decode_reservation).transpose()
     }
 
     /// One bucket.
     pub(crate) async fn get_bucket(&self, id: &BucketId) -> Result<Option<Bucket>, Fault> {
-        self.get(keys::bucket(id))
-            .await?
-            .as_ref()
-            .map(decode_bucket)
-            .transpose()
+        self.get(keys::bucket(id)).await?.as_ref().map(decode_bucket).transpose()
     }
 
     /// Those of these reservations that exist.
@@ -87,10 +62,7 @@ impl Store {
         ids: impl IntoIterator<Item = &'a ReservationId>,
     ) -> Result<BTreeMap<ReservationId, Reservation>, Fault> {
         let found = self.batch_get(ids.into_iter().map(keys::reservation).collect()).await?;
-        found
-            .values()
-            .map(|item| decode_reservation(item).map(|record| (record.id.clone(), record)))
-            .collect()
+        found.values().map(|item| decode_reservation(item).map(|record| (record.id.clone(), record))).collect()
     }
 
     /// Those of these buckets that exist.
@@ -115,42 +87,25 @@ impl Store {
     }
 
     async fn batch_get_once(&self, batch: &[String], found: &mut HashMap<String, Item>) -> Result<(), Fault> {
-        let mut missing: Vec<HashMap<String, AttributeValue>> = batch
-            .iter()
-            .map(|key| HashMap::from([(keys::PK.to_owned(), text(key))]))
-            .collect();
+        let mut missing: Vec<HashMap<String, AttributeValue>> =
+            batch.iter().map(|key| HashMap::from([(keys::PK.to_owned(), text(key))])).collect();
         for attempt in 0..MAX_BATCH_ATTEMPTS {
-            let wanted = KeysAndAttributes::builder()
-                .set_keys(Some(missing))
-                .consistent_read(true)
-                .build();
-            let wanted = wanted.map_err(|error| Fault::Rejected {
-                operation: "read items",
-                reason: error.to_string(),
-            })?;
+            let wanted = KeysAndAttributes::builder().set_keys(Some(missing)).consistent_read(true).build();
+            let wanted =
+                wanted.map_err(|error| Fault::Rejected { operation: "read items", reason: error.to_string() })?;
             let request = self.client.batch_get_item().request_items(&*self.table, wanted);
-            let output = request
-                .send()
-                .await
-                .map_err(|error| fault(classify("read items", &error)))?;
+            let output = request.send().await.map_err(|error| fault(classify("read items", &error)))?;
             for item in output.responses.into_iter().flat_map(HashMap::into_values).flatten() {
                 found.insert(keys::of(&item).to_owned(), item);
             }
-            missing = output
-                .unprocessed_keys
-                .into_iter()
-                .flat_map(HashMap::into_values)
-                .flat_map(|rest| rest.keys)
-                .collect();
+            missing =
+                output.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|rest| rest.keys).collect();
             if missing.is_empty() {
                 return Ok(());
             }
             tokio::time::sleep(std::time::Duration::from_millis(10 << attempt)).await;
         }
-        Err(Fault::Throttled {
-            operation: "read items",
-            reason: "some keys stayed unprocessed".to_owned(),
-        })
+        Err(Fault::Throttled { operation: "read items", reason: "some keys stayed unprocessed".to_owned() })
     }
 
     /// One page of the keys of a list.
@@ -172,16 +127,10 @@ impl Store {
             .scan_index_forward(!newest_first)
             .limit(i32::try_from(limit).unwrap_or(i32::MAX))
             .set_exclusive_start_key(after);
-        let output = request
-            .send()
-            .await
-            .map_err(|error| fault(classify("read a list", &error)))?;
+        let output = request.send().await.map_err(|error| fault(classify("read a list", &error)))?;
         let more = output.last_evaluated_key.is_some();
         let items = output.items.unwrap_or_default();
-        let rank = items
-            .last()
-            .and_then(|item| item.get(keys::RANK))
-            .and_then(|rank| rank.as_s().ok());
+        let rank = items.last().and_then(|item| item.get(keys::RANK)).and_then(|rank| rank.as_s().ok());
         let next_cursor = if more { rank.cloned() } else { None };
         Ok(Page { items, next_cursor })
     }
@@ -189,11 +138,7 @@ impl Store {
     /// Everything that is stored, page by page; not a snapshot of one moment.
     #[must_use]
     pub fn scan(&self) -> Scan {
-        Scan {
-            store: self.clone(),
-            after: None,
-            done: false,
-        }
+        Scan { store: self.clone(), after: None, done: false }
     }
 }
 
@@ -213,17 +158,9 @@ impl Scan {
         if self.done {
             return Ok(None);
         }
-        let request = self
-            .store
-            .client
-            .scan()
-            .table_name(&*self.store.table)
-            .consistent_read(true);
+        let request = self.store.client.scan().table_name(&*self.store.table).consistent_read(true);
         let request = request.set_exclusive_start_key(self.after.take());
-        let output = request
-            .send()
-            .await
-            .map_err(|error| fault(classify("read the table", &error)))?;
+        let output = request.send().await.map_err(|error| fault(classify("read the table", &error)))?;
         self.after = output.last_evaluated_key;
         self.done = self.after.is_none();
         let items = output.items.unwrap_or_default();

@@ -15,14 +15,9 @@ use crate::{Fault, keys};
 /// # Errors
 /// A [`Fault`] when DynamoDB refuses, for instance because the table exists.
 pub async fn create_table(client: &Client, table: &str) -> Result<(), Fault> {
-    let rejected = |reason: String| Fault::Rejected {
-        operation: "create the table",
-        reason,
-    };
+    let rejected = |reason: String| Fault::Rejected { operation: "create the table", reason };
     let attribute = |name: &str| {
-        let definition = AttributeDefinition::builder()
-            .attribute_name(name)
-            .attribute_type(ScalarAttributeType::S);
+        let definition = AttributeDefinition::builder().attribute_name(name).attribute_type(ScalarAttributeType::S);
         definition.build().map_err(|error| rejected(error.to_string()))
     };
     let key = |name: &str, kind: KeyType| {
@@ -57,8 +52,5 @@ pub async fn create_table(client: &Client, table: &str) -> Result<(), Fault> {
     let Err(error) = request.send().await else {
         return Ok(());
     };
-    Err(rejected(format!(
-        "{}",
-        aws_sdk_dynamodb::error::DisplayErrorContext(&error)
-    )))
+    Err(rejected(format!("{}", aws_sdk_dynamodb::error::DisplayErrorContext(&error))))
 }

@@ -35,13 +35,7 @@ pub fn new_holds(old: Option<&Item>, new: Option<&Item>) -> Result<Vec<ArmedHold
     let old = old.map(bucket_in).transpose()?.flatten();
     let is_new = |id: &ReservationId, hold: &Hold| old.as_ref().is_none_or(|(_, old)| old.holds.get(id) != Some(hold));
     let holds = new.holds.into_iter().filter(|(id, hold)| is_new(id, hold));
-    Ok(holds
-        .map(|(id, hold)| ArmedHold {
-            bucket: bucket.clone(),
-            id,
-            hold,
-        })
-        .collect())
+    Ok(holds.map(|(id, hold)| ArmedHold { bucket: bucket.clone(), id, hold }).collect())
 }
 
 /// The holds that a deleted reservation names. None for other items.
@@ -55,13 +49,7 @@ pub fn holds_of_removed_reservation(old: &Item) -> Result<Vec<ArmedHold>, Fault>
     }
     let record = decode_reservation(old)?;
     let holds = record.allocations.into_iter();
-    Ok(holds
-        .map(|own| ArmedHold {
-            bucket: own.bucket,
-            id: record.id.clone(),
-            hold: own.hold,
-        })
-        .collect())
+    Ok(holds.map(|own| ArmedHold { bucket: own.bucket, id: record.id.clone(), hold: own.hold }).collect())
 }
 
 fn bucket_in(item: &Item) -> Result<Option<(BucketId, domain::bucket::Bucket)>, Fault> {

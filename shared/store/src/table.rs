@@ -79,30 +79,18 @@ pub enum Met {
 impl Write {
     /// An update expression under a condition.
     pub(crate) fn update(key: String, expression: impl Into<String>, condition: impl Into<String>) -> Self {
-        Self {
-            action: Action::Update(expression.into()),
-            ..Self::delete(key, condition)
-        }
+        Self { action: Action::Update(expression.into()), ..Self::delete(key, condition) }
     }
 
     /// A whole item under a condition.
     pub(crate) fn put(item: Item, condition: impl Into<String>) -> Self {
         let key = keys::of(&item).to_owned();
-        Self {
-            action: Action::Put(item),
-            ..Self::delete(key, condition)
-        }
+        Self { action: Action::Put(item), ..Self::delete(key, condition) }
     }
 
     /// A deletion under a condition.
     pub(crate) fn delete(key: String, condition: impl Into<String>) -> Self {
-        Self {
-            action: Action::Delete,
-            key,
-            condition: condition.into(),
-            names: Vec::new(),
-            values: Vec::new(),
-        }
+        Self { action: Action::Delete, key, condition: condition.into(), names: Vec::new(), values: Vec::new() }
     }
 
     /// Names an attribute that an expression cannot spell: a reserved word, or an id.
@@ -118,10 +106,7 @@ impl Write {
     }
 
     fn names(&self) -> Option<std::collections::HashMap<String, String>> {
-        let names = self
-            .names
-            .iter()
-            .map(|(placeholder, name)| ((*placeholder).to_owned(), name.clone()));
+        let names = self.names.iter().map(|(placeholder, name)| ((*placeholder).to_owned(), name.clone()));
         (!self.names.is_empty()).then(|| names.collect())
     }
 
@@ -163,10 +148,8 @@ impl Write {
                 .build()
                 .map(|delete| item.delete(delete)),
         };
-        let built = built.map_err(|error| Fault::Rejected {
-            operation: "build a transaction",
-            reason: error.to_string(),
-        })?;
+        let built =
+            built.map_err(|error| Fault::Rejected { operation: "build a transaction", reason: error.to_string() })?;
         Ok(built.build())
     }
 }
@@ -237,10 +220,7 @@ impl Store {
                 Err(Class::Conflict) => pauses.pause(attempt).await,
             }
         }
-        Err(Fault::Unavailable {
-            operation: "write an item",
-            reason: "a transaction was always in its way".to_owned(),
-        })
+        Err(Fault::Unavailable { operation: "write an item", reason: "a transaction was always in its way".to_owned() })
     }
 
     /// Applies a write that must not be signed at or after `deadline`. Nothing when the deadline came first.
@@ -250,10 +230,8 @@ impl Store {
     /// already ageing: DynamoDB refuses it five minutes after that instant, whenever it arrives.
     pub(crate) async fn write_before(&self, deadline: Timestamp, write: &Write) -> Result<Option<Written>, Fault> {
         let pauses = Pauses::of(&write.key);
-        let mut last = Fault::Unavailable {
-            operation: "record",
-            reason: "a transaction was always in its way".to_owned(),
-        };
+        let mut last =
+            Fault::Unavailable { operation: "record", reason: "a transaction was always in its way".to_owned() };
         for attempt in 0..MAX_ATTEMPTS {
             let now = self.now();
             if now >= deadline {
@@ -274,9 +252,7 @@ impl Store {
         let single = signed_at.map(|instant| {
             aws_sdk_dynamodb::config::Builder::new()
                 .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
-                .time_source(aws_smithy_async::time::StaticTimeSource::from_secs(
-                    instant.epoch_seconds(),
-                ))
+                .time_source(aws_smithy_async::time::StaticTimeSource::from_secs(instant.epoch_seconds()))
         });
         match write.action.clone() {
             Action::Update(expression) => self.update_once(write, expression, single).await,
@@ -367,21 +343,12 @@ impl Store {
 
     /// Applies all of the writes or none of them. For homes, movements and cold children: never on a shopper's path.
     pub(crate) async fn transact(&self, writes: Vec<Write>) -> Result<Transacted, Fault> {
-        let seed = writes
-            .iter()
-            .map(|write| write.key.as_str())
-            .collect::<Vec<_>>()
-            .join(" ");
-        let items: Vec<_> = writes
-            .into_iter()
-            .map(|write| write.into_transact_item(&self.table))
-            .collect::<Result<_, _>>()?;
+        let seed = writes.iter().map(|write| write.key.as_str()).collect::<Vec<_>>().join(" ");
+        let items: Vec<_> =
+            writes.into_iter().map(|write| write.into_transact_item(&self.table)).collect::<Result<_, _>>()?;
         let pauses = Pauses::of(&seed);
         for attempt in 0..MAX_ATTEMPTS {
-            let request = self
-                .client
-                .transact_write_items()
-                .set_transact_items(Some(items.clone()));
+            let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
             let Err(error) = request.send().await else {
                 return Ok(Transacted::Applied);
             };
@@ -398,10 +365,7 @@ impl Store {
             }
             pauses.pause(attempt).await;
         }
-        Err(Fault::Unavailable {
-            operation: "write a transaction",
-            reason: "others were always in its way".to_owned(),
-        })
+        Err(Fault::Unavailable { operation: "write a transaction", reason: "others were always in its way".to_owned() })
     }
 }
 
@@ -412,10 +376,7 @@ fn refused(reasons: &[CancellationReason]) -> Result<Option<Vec<Met>>, Fault> {
     let code = |reason: &CancellationReason| reason.code().unwrap_or("None").to_owned();
     if let Some(bad) = reasons.iter().find(|reason| code(reason) == "ValidationError") {
         let reason = bad.message().unwrap_or_default().to_owned();
-        return Err(Fault::Rejected {
-            operation: "write a transaction",
-            reason,
-        });
+        return Err(Fault::Rejected { operation: "write a transaction", reason });
     }
     if !reasons.iter().any(|reason| code(reason) == "ConditionalCheckFailed") {
         return Ok(None);
@@ -435,9 +396,7 @@ struct Pauses {
 
 impl Pauses {
     fn of(seed: &str) -> Self {
-        Self {
-            seed: Sha256::digest(seed).into(),
-        }
+        Self { seed: Sha256::digest(seed).into() }
     }
 
     async fn pause(&self, attempt: u32) {

@@ -102,20 +102,12 @@ impl Search<'_> {
                 Round::End(missing) => return Ok(self.end(missing)),
             }
         }
-        Ok(if self.rest.is_none() {
-            self.acquired
-        } else {
-            self.end(Missing::Contended)
-        })
+        Ok(if self.rest.is_none() { self.acquired } else { self.end(Missing::Contended) })
     }
 
     fn end(mut self, missing: Missing) -> Acquired {
         // A throttled bucket may have had what is missing: that is no reason to say "sold out".
-        let missing = if self.throttled && missing != Missing::UnknownSku {
-            Missing::Contended
-        } else {
-            missing
-        };
+        let missing = if self.throttled && missing != Missing::UnknownSku { Missing::Contended } else { missing };
         self.acquired.missing = Some(missing);
         self.acquired
     }
@@ -143,10 +135,7 @@ impl Search<'_> {
         {
             let mut refused = None;
             for (bucket, part) in parts {
-                refused = self
-                    .try_hold(&bucket, part)
-                    .await?
-                    .filter(|image| image.home().is_some());
+                refused = self.try_hold(&bucket, part).await?.filter(|image| image.home().is_some());
             }
             return Ok(Round::Again(refused));
         }
@@ -183,28 +172,16 @@ impl Search<'_> {
 
     /// The buckets that could take a hold now.
     fn reachable(&self, buckets: &BTreeMap<BucketId, Bucket>) -> Vec<Seen> {
-        let open = buckets
-            .iter()
-            .filter(|(id, bucket)| !self.closed.contains(*id) && !bucket.is_crowded());
+        let open = buckets.iter().filter(|(id, bucket)| !self.closed.contains(*id) && !bucket.is_crowded());
         open.filter(|(_, bucket)| bucket.free > 0)
-            .map(|(id, bucket)| Seen {
-                bucket: id.clone(),
-                free: bucket.free,
-            })
+            .map(|(id, bucket)| Seen { bucket: id.clone(), free: bucket.free })
             .collect()
     }
 
     /// Opens a child for units that the home has but cannot give, and holds them there.
     async fn open_and_hold(&mut self, home: &Bucket, part: Quantity) -> Result<Round, Fault> {
-        let born_with = (part.units() > CHILD_UNITS).then_some(Hold {
-            quantity: part,
-            expires_at: self.expires_at,
-        });
-        match self
-            .store
-            .open_child(&self.stock, home, part, born_with.map(|hold| (self.id, hold)))
-            .await?
-        {
+        let born_with = (part.units() > CHILD_UNITS).then_some(Hold { quantity: part, expires_at: self.expires_at });
+        match self.store.open_child(&self.stock, home, part, born_with.map(|hold| (self.id, hold))).await? {
             Opening::Refused(home) => Ok(Round::Again(home)),
             Opening::Opened(child) => {
                 match born_with {
@@ -218,10 +195,7 @@ impl Search<'_> {
 
     /// Tries one bucket. On success the hold is noted; else the image that refused it is returned, if there is such a bucket.
     async fn try_hold(&mut self, bucket: &BucketId, quantity: Quantity) -> Result<Option<Bucket>, Fault> {
-        let mut hold = Hold {
-            quantity,
-            expires_at: self.expires_at,
-        };
+        let mut hold = Hold { quantity, expires_at: self.expires_at };
         let mut made_room = false;
         let mut image = None;
         for _ in 0..MAX_TRIES {
@@ -275,10 +249,7 @@ impl Search<'_> {
     /// Notes a hold of this reservation, made now or by an earlier attempt.
     fn taken(&mut self, bucket: &BucketId, hold: Hold) {
         self.closed.insert(bucket.clone());
-        let allocation = Allocation {
-            bucket: bucket.clone(),
-            hold,
-        };
+        let allocation = Allocation { bucket: bucket.clone(), hold };
         match self.rest {
             // An earlier attempt may have held more here than the line still needs: never more than the line.
             Some(rest) if hold.quantity <= rest => {

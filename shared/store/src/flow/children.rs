@@ -37,10 +37,7 @@ impl Store {
             return Ok(Opening::Refused(None));
         };
         let window = home.home().copied().unwrap_or_default();
-        match self
-            .transact(write::child::open(stock, &window, units, born_with))
-            .await?
-        {
+        match self.transact(write::child::open(stock, &window, units, born_with)).await? {
             Transacted::Applied => {
                 let child = stock.child(window.next_child);
                 if born_with.is_none() {
@@ -62,9 +59,7 @@ impl Store {
         };
         let window = home.home().copied().unwrap_or_default();
         let wanted = children_ahead(window.expected_peak_per_second, home.free);
-        let open = self
-            .get_buckets(window.window().map(|number| stock.child(number)))
-            .await?;
+        let open = self.get_buckets(window.window().map(|number| stock.child(number))).await?;
         let full = open.values().filter(|child| child.free >= CHILD_UNITS / 2).count() as u64;
         for _ in full..wanted {
             let Ok(size) = Quantity::new(CHILD_UNITS) else {
@@ -101,9 +96,7 @@ impl Store {
             return Ok(());
         };
         let window = home.home().copied().unwrap_or_default();
-        let children = self
-            .get_buckets(window.window().map(|number| stock.child(number)))
-            .await?;
+        let children = self.get_buckets(window.window().map(|number| stock.child(number))).await?;
         for (id, child) in &children {
             self.fold(id, child, &window).await?;
         }
@@ -113,9 +106,7 @@ impl Store {
     async fn fold(&self, id: &BucketId, child: &Bucket, home: &Home) -> Result<(), Fault> {
         self.routes.forget(id);
         if child.free > 0 {
-            let folded = self
-                .transact(write::child::fold(id, child.free, home.shortfall))
-                .await?;
+            let folded = self.transact(write::child::fold(id, child.free, home.shortfall)).await?;
             if folded != Transacted::Applied {
                 return Ok(());
             }
@@ -135,15 +126,12 @@ impl Store {
             return Ok(());
         };
         let window = home.home().copied().unwrap_or_default();
-        let open = self
-            .get_buckets(window.window().map(|number| stock.child(number)))
-            .await?;
+        let open = self.get_buckets(window.window().map(|number| stock.child(number))).await?;
         let first = open.keys().filter_map(|id| id.child).min().unwrap_or(window.next_child);
         if first > window.first_child {
             // Refused: somebody else has moved it.
-            let (Written::Applied(_) | Written::Refused(_)) = self
-                .write(&write::child::advance(stock, window.first_child, first))
-                .await?;
+            let (Written::Applied(_) | Written::Refused(_)) =
+                self.write(&write::child::advance(stock, window.first_child, first)).await?;
         }
         Ok(())
     }

@@ -75,9 +75,7 @@ impl Store {
         let record = Reservation {
             id: id.clone(),
             kind: Kind::Reservation,
-            status: Status::Canceled {
-                reason: CancelReason::PaidUnknown,
-            },
+            status: Status::Canceled { reason: CancelReason::PaidUnknown },
             channel: domain::ids::Channel::own(),
             lines: Vec::new(),
             allocations: Vec::new(),
@@ -89,10 +87,7 @@ impl Store {
             purge_at: None,
             extensions: std::collections::BTreeMap::new(),
         };
-        Ok(matches!(
-            self.write(&write::record::record(&record)).await?,
-            Written::Applied(_)
-        ))
+        Ok(matches!(self.write(&write::record::record(&record)).await?, Written::Applied(_)))
     }
 
     /// Steps 2 and 3 of a late payment; also whoever comes after a crash in between.
@@ -169,13 +164,7 @@ impl Store {
             };
             let now = self.now();
             if let Some(until) = record.extensions.get(extension).copied() {
-                return Ok(Recorded {
-                    reservation: Reservation {
-                        expires_at: until,
-                        ..record
-                    },
-                    replayed: true,
-                });
+                return Ok(Recorded { reservation: Reservation { expires_at: until, ..record }, replayed: true });
             }
             match record.status {
                 Status::Active if record.expires_at > now => {}
@@ -188,15 +177,9 @@ impl Store {
             let Some(until) = extended_until(&record, now, ttl_seconds) else {
                 return Err(Refusal::TooManyExtensions.into());
             };
-            match self
-                .write(&write::decide::extend(id, extension, record.expires_at, until, now))
-                .await?
-            {
+            match self.write(&write::decide::extend(id, extension, record.expires_at, until, now)).await? {
                 Written::Applied(image) => {
-                    return Ok(Recorded {
-                        reservation: decode_required(id, image)?,
-                        replayed: false,
-                    });
+                    return Ok(Recorded { reservation: decode_required(id, image)?, replayed: false });
                 }
                 Written::Refused(found) => seen = found.as_ref().map(decode_reservation).transpose()?,
             }
@@ -216,9 +199,6 @@ fn confirmed_for(record: Reservation, order_id: Option<&Reference>) -> Result<Re
 fn decode_required(id: &ReservationId, image: Option<crate::Item>) -> Result<Reservation, Fault> {
     match image {
         Some(image) => decode_reservation(&image),
-        None => Err(Fault::Malformed {
-            key: id.to_string(),
-            reason: "an applied update returned no image".to_owned(),
-        }),
+        None => Err(Fault::Malformed { key: id.to_string(), reason: "an applied update returned no image".to_owned() }),
     }
 }

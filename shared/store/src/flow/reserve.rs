@@ -39,35 +39,23 @@ impl Store {
 
     async fn take_and_answer(&self, request: &ReservationRequest) -> Result<Recorded, Failure> {
         match self.take(&Taking::from_request(request)).await? {
-            Taken::Recorded(reservation) => Ok(Recorded {
-                reservation,
-                replayed: false,
-            }),
+            Taken::Recorded(reservation) => Ok(Recorded { reservation, replayed: false }),
             Taken::Refused(reason) => Err(refusal(reason).into()),
             Taken::Found(record) => {
                 let fingerprint = request.fingerprint();
-                if record
-                    .fingerprint
-                    .as_ref()
-                    .is_some_and(|recorded| *recorded != fingerprint)
-                {
+                if record.fingerprint.as_ref().is_some_and(|recorded| *recorded != fingerprint) {
                     return Err(Refusal::IdempotencyKeyReused.into());
                 }
                 let reservation = self.follow(record).await?;
                 match reservation.status {
-                    Status::Canceled {
-                        reason: CancelReason::Requested,
-                    } => {}
+                    Status::Canceled { reason: CancelReason::Requested } => {}
                     Status::Canceled { reason } => return Err(refusal(reason).into()),
                     Status::Expired { .. } if request.kind == Kind::Order => {
                         return Err(Refusal::ReservationExpired { refund_required: false }.into());
                     }
                     Status::Active | Status::Confirmed { .. } | Status::Expired { .. } => {}
                 }
-                Ok(Recorded {
-                    reservation,
-                    replayed: true,
-                })
+                Ok(Recorded { reservation, replayed: true })
             }
         }
     }
@@ -93,19 +81,12 @@ impl Store {
             None => return Err(Refusal::UnknownOrder.into()),
         };
         let is_order = record.kind == Kind::Order || matches!(record.status, Status::Confirmed { .. });
-        if is_order {
-            Ok(record)
-        } else {
-            Err(Refusal::UnknownOrder.into())
-        }
+        if is_order { Ok(record) } else { Err(Refusal::UnknownOrder.into()) }
     }
 
     /// The record, or what its successor made of it: to the caller both are one reservation.
     pub(crate) async fn follow(&self, record: Reservation) -> Result<Reservation, Fault> {
-        let Status::Expired {
-            successor: Some(successor),
-        } = &record.status
-        else {
+        let Status::Expired { successor: Some(successor) } = &record.status else {
             return Ok(record);
         };
         match self.get_reservation(successor).await? {
@@ -117,11 +98,7 @@ impl Store {
 
 /// A reservation that was paid late, under the id that its owner knows.
 pub(crate) fn as_one(record: Reservation, successor: Reservation) -> Reservation {
-    Reservation {
-        order_id: successor.order_id.or(record.order_id),
-        status: successor.status,
-        ..record
-    }
+    Reservation { order_id: successor.order_id.or(record.order_id), status: successor.status, ..record }
 }
 
 /// The answer to a request whose record was canceled for this reason.

@@ -69,10 +69,7 @@ impl Store {
                 Resolution::WaitUntil(instant) => return Ok(Resolved::WaitUntil(instant)),
                 Resolution::Release => return self.release(bucket, id, hold).await.map(|()| Resolved::Done),
                 Resolution::Settle => {
-                    return self
-                        .settle(bucket, vec![(id.clone(), hold)])
-                        .await
-                        .map(|()| Resolved::Done);
+                    return self.settle(bucket, vec![(id.clone(), hold)]).await.map(|()| Resolved::Done);
                 }
                 Resolution::CloseUnrecorded => write::record::record(&unrecorded(bucket, id, hold, now)),
                 Resolution::CloseLapsed => write::decide::expire(id, now),
@@ -81,28 +78,15 @@ impl Store {
             let (Written::Applied(look) | Written::Refused(look)) = self.write(&write).await?;
             record = look.as_ref().map(decode_reservation).transpose()?;
         }
-        Err(Fault::Unavailable {
-            operation: "resolve a hold",
-            reason: "its record kept changing".to_owned(),
-        })
+        Err(Fault::Unavailable { operation: "resolve a hold", reason: "its record kept changing".to_owned() })
     }
 
     /// Releases the holds of `id` that `record`, just seen, does not keep. A failure is left to the timers: it costs time, never
     /// a unit, and the caller's answer is decided already.
     pub(crate) async fn release_unkept(&self, record: &Reservation, holds: &[Allocation]) {
-        let unkept = holds
-            .iter()
-            .filter(|own| !(record.keeps_its_holds() && record.names(&own.bucket, &own.hold)));
+        let unkept = holds.iter().filter(|own| !(record.keeps_its_holds() && record.names(&own.bucket, &own.hold)));
         let released = stream::iter(unkept)
-            .map(|own| {
-                self.resolve_seen(
-                    &own.bucket,
-                    &record.id,
-                    own.hold,
-                    Some(record.clone()),
-                    Settling::WhenOver,
-                )
-            })
+            .map(|own| self.resolve_seen(&own.bucket, &record.id, own.hold, Some(record.clone()), Settling::WhenOver))
             .buffer_unordered(CONCURRENCY)
             .try_collect::<Vec<_>>()
             .await;
@@ -133,10 +117,7 @@ impl Store {
                 Role::Child { .. } => return self.release_to_home(bucket, id, hold).await,
             }
         }
-        Err(Fault::Unavailable {
-            operation: "release a hold",
-            reason: "its bucket kept changing".to_owned(),
-        })
+        Err(Fault::Unavailable { operation: "release a hold", reason: "its bucket kept changing".to_owned() })
     }
 
     /// The release in a child that owes its home.
@@ -144,20 +125,14 @@ impl Store {
         for _ in 0..MAX_LOOKS {
             let home = self.get_bucket(&child.stock.home()).await?;
             let shortfall = home.as_ref().and_then(Bucket::home).map_or(0, |home| home.shortfall);
-            match self
-                .transact(write::release::to_home(child, id, hold, shortfall))
-                .await?
-            {
+            match self.transact(write::release::to_home(child, id, hold, shortfall)).await? {
                 Transacted::Applied => return Ok(()),
                 // The hold is gone: somebody else has released it.
                 Transacted::Refused(met) if matches!(met.first(), Some(Met::Failed(_))) => return Ok(()),
                 Transacted::Refused(_) => {}
             }
         }
-        Err(Fault::Unavailable {
-            operation: "release a hold",
-            reason: "its home kept changing".to_owned(),
-        })
+        Err(Fault::Unavailable { operation: "release a hold", reason: "its home kept changing".to_owned() })
     }
 
     /// Counts confirmed holds of one bucket as sold, ten in a write.
@@ -182,10 +157,7 @@ impl Store {
                 return Ok(());
             }
         }
-        Err(Fault::Unavailable {
-            operation: "settle holds",
-            reason: "their bucket kept changing".to_owned(),
-        })
+        Err(Fault::Unavailable { operation: "settle holds", reason: "their bucket kept changing".to_owned() })
     }
 
     /// Makes room in a bucket for the hold of another shopper that ends at `needed_until`: releases what is over; where the
@@ -199,20 +171,13 @@ impl Store {
     ) -> Result<bool, Fault> {
         let now = self.now();
         let crowded = found.is_crowded();
-        let candidates: Vec<_> = found
-            .holds
-            .iter()
-            .filter(|(id, hold)| *id != shopper && (crowded || hold.is_over(now)))
-            .collect();
+        let candidates: Vec<_> =
+            found.holds.iter().filter(|(id, hold)| *id != shopper && (crowded || hold.is_over(now))).collect();
         if candidates.is_empty() {
             return Ok(false);
         }
         let mut records = self.get_reservations(candidates.iter().map(|(id, _)| *id)).await?;
-        let settling = if crowded {
-            Settling::EndingBefore(needed_until)
-        } else {
-            Settling::WhenOver
-        };
+        let settling = if crowded { Settling::EndingBefore(needed_until) } else { Settling::WhenOver };
         let (mut sold, mut others) = (Vec::new(), Vec::new());
         for (id, hold) in candidates {
             let record = records.remove(id);

@@ -53,15 +53,11 @@ impl Store {
 
     async fn view(&self, stocks: &[StockId], depth: Records) -> Result<Vec<StockView>, Failure> {
         let homes = self.get_buckets(stocks.iter().map(StockId::home)).await?;
-        let unknown: Vec<_> = stocks
-            .iter()
-            .filter(|stock| !homes.contains_key(&stock.home()))
-            .collect();
+        let unknown: Vec<_> = stocks.iter().filter(|stock| !homes.contains_key(&stock.home())).collect();
         if !unknown.is_empty() {
-            return Err(Refusal::UnknownSku {
-                skus: unknown.into_iter().map(|stock| stock.sku.clone()).collect(),
-            }
-            .into());
+            return Err(
+                Refusal::UnknownSku { skus: unknown.into_iter().map(|stock| stock.sku.clone()).collect() }.into()
+            );
         }
         let children = homes.iter().flat_map(|(id, home)| {
             let window = home.home().map(Home::window).unwrap_or_default();
@@ -69,10 +65,7 @@ impl Store {
         });
         let children = self.get_buckets(children.collect::<Vec<_>>()).await?;
         let records = self.records_of(homes.values().chain(children.values()), depth).await?;
-        Ok(stocks
-            .iter()
-            .map(|stock| view_of(stock, &homes, &children, &records))
-            .collect())
+        Ok(stocks.iter().map(|stock| view_of(stock, &homes, &children, &records)).collect())
     }
 
     async fn records_of(
@@ -82,9 +75,7 @@ impl Store {
     ) -> Result<BTreeMap<domain::ids::ReservationId, Reservation>, Fault> {
         let now = self.now();
         let holds = buckets.flat_map(|bucket| &bucket.holds);
-        let wanted = holds
-            .filter(|(_, hold)| depth == Records::OfAll || hold.is_over(now))
-            .map(|(id, _)| id);
+        let wanted = holds.filter(|(_, hold)| depth == Records::OfAll || hold.is_over(now)).map(|(id, _)| id);
         self.get_reservations(wanted.collect::<Vec<_>>()).await
     }
 
@@ -99,18 +90,11 @@ impl Store {
         if_match: Option<u64>,
     ) -> Result<Saved, Failure> {
         let created = if if_match.is_none() {
-            matches!(
-                self.write(&write::settings::create(stock, *settings)).await?,
-                Written::Applied(_)
-            )
+            matches!(self.write(&write::settings::create(stock, *settings)).await?, Written::Applied(_))
         } else {
             false
         };
-        let version = if created {
-            1
-        } else {
-            self.change_settings(stock, settings, if_match).await?
-        };
+        let version = if created { 1 } else { self.change_settings(stock, settings, if_match).await? };
         if settings.expected_peak_per_second == 0 {
             self.fold_all(stock).await?;
         } else {
@@ -154,12 +138,6 @@ fn view_of(
     };
     let buckets = [own(homes), own(children)].concat();
     let owners = buckets.iter().flat_map(|(_, bucket)| bucket.holds.keys());
-    let records = owners
-        .filter_map(|id| Some((id.clone(), records.get(id)?.clone())))
-        .collect();
-    StockView {
-        stock: stock.clone(),
-        buckets,
-        records,
-    }
+    let records = owners.filter_map(|id| Some((id.clone(), records.get(id)?.clone()))).collect();
+    StockView { stock: stock.clone(), buckets, records }
 }

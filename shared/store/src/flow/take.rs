@@ -91,11 +91,7 @@ impl Taking {
             channel: self.channel.clone(),
             lines: self.lines.clone(),
             created_at: now,
-            expires_at: allocations
-                .iter()
-                .map(|own| own.hold.expires_at)
-                .min()
-                .unwrap_or(latest),
+            expires_at: allocations.iter().map(|own| own.hold.expires_at).min().unwrap_or(latest),
             allocations,
             order_id: self.order_id.clone(),
             session_id: self.session_id.clone(),
@@ -112,10 +108,7 @@ impl Store {
         let now = self.now();
         let expires_at = now.plus_seconds(taking.hold_seconds);
         let lines = taking.lines.iter().map(|line| {
-            let stock = domain::bucket::StockId {
-                sku: line.sku.clone(),
-                channel: taking.channel.clone(),
-            };
+            let stock = domain::bucket::StockId { sku: line.sku.clone(), channel: taking.channel.clone() };
             self.acquire(&taking.id, stock, line.quantity, expires_at)
         });
         let acquired: Vec<Acquired> = join_all(lines).await.into_iter().collect::<Result<_, _>>()?;
@@ -133,10 +126,7 @@ impl Store {
             Terms::Sale => Status::Confirmed { at: now },
         };
         let record = taking.record(status, holds.fitting.clone(), now, holds.latest);
-        match self
-            .write_before(record.expires_at, &write::record::record(&record))
-            .await?
-        {
+        match self.write_before(record.expires_at, &write::record::record(&record)).await? {
             None => self.refuse(taking, holds, CancelReason::RecordedTooLate).await,
             Some(Written::Applied(_)) => {
                 self.release_unkept(&record, &holds.leftovers).await;
@@ -173,10 +163,7 @@ impl Store {
     async fn found(&self, holds: Holds, found: Option<crate::Item>) -> Result<Taken, Fault> {
         let Some(record) = found.as_ref().map(decode_reservation).transpose()? else {
             let reason = "the record that refused another was gone when it was read".to_owned();
-            return Err(Fault::Unavailable {
-                operation: "record",
-                reason,
-            });
+            return Err(Fault::Unavailable { operation: "record", reason });
         };
         self.release_unkept(&record, &holds.all()).await;
         Ok(Taken::Found(record))
@@ -199,11 +186,7 @@ impl Holds {
             leftovers.extend(line.leftovers);
         }
         let latest = fitting.iter().chain(&leftovers).map(|own| own.hold.expires_at).max();
-        Self {
-            fitting,
-            leftovers,
-            latest: latest.map_or(expires_at, |latest| latest.max(expires_at)),
-        }
+        Self { fitting, leftovers, latest: latest.map_or(expires_at, |latest| latest.max(expires_at)) }
     }
 
     fn all(&self) -> Vec<Allocation> {
@@ -217,25 +200,14 @@ fn refusal_of(lines: &[Line], acquired: &[Acquired]) -> Result<Option<CancelReas
         // Only a late payment for a hold that was never recorded comes without lines: nobody knows what to take again.
         return Ok(Some(CancelReason::PaidUnknown));
     }
-    let missing = || {
-        lines
-            .iter()
-            .zip(acquired)
-            .filter_map(|(line, acquired)| Some((line, acquired.missing?)))
-    };
-    let skus: Vec<Sku> = missing()
-        .filter(|(_, why)| *why == Missing::UnknownSku)
-        .map(|(line, _)| line.sku.clone())
-        .collect();
+    let missing = || lines.iter().zip(acquired).filter_map(|(line, acquired)| Some((line, acquired.missing?)));
+    let skus: Vec<Sku> =
+        missing().filter(|(_, why)| *why == Missing::UnknownSku).map(|(line, _)| line.sku.clone()).collect();
     if !skus.is_empty() {
         return Ok(Some(CancelReason::UnknownSku { skus }));
     }
     let short = missing().filter_map(|(line, why)| match why {
-        Missing::Short { available } => Some(Shortage {
-            sku: line.sku.clone(),
-            requested: line.quantity,
-            available,
-        }),
+        Missing::Short { available } => Some(Shortage { sku: line.sku.clone(), requested: line.quantity, available }),
         Missing::UnknownSku | Missing::Contended => None,
     });
     let short: Vec<Shortage> = short.collect();
@@ -243,9 +215,5 @@ fn refusal_of(lines: &[Line], acquired: &[Acquired]) -> Result<Option<CancelReas
         return Ok(Some(CancelReason::Short { lines: short }));
     }
     // What is held stays held: the caller's retry, under the same key, adopts it.
-    if missing().next().is_some() {
-        Err(Refusal::Contended)
-    } else {
-        Ok(None)
-    }
+    if missing().next().is_some() { Err(Refusal::Contended) } else { Ok(None) }
 }

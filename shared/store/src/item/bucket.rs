@@ -14,11 +14,7 @@ use crate::{Fault, Item, keys};
 
 /// The item of a bucket.
 pub(crate) fn encode_bucket(id: &BucketId, bucket: &Bucket) -> Item {
-    let holds = bucket
-        .holds
-        .iter()
-        .map(|(id, hold)| (id.to_string(), text(hold)))
-        .collect();
+    let holds = bucket.holds.iter().map(|(id, hold)| (id.to_string(), text(hold))).collect();
     let mut item = Item::from([
         (keys::PK.to_owned(), text(keys::bucket(id))),
         ("a".to_owned(), number(bucket.free)),
@@ -52,13 +48,9 @@ pub(crate) fn encode_bucket(id: &BucketId, bucket: &Bucket) -> Item {
 /// The bucket in an item.
 pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
     let reader = Reader::new(item);
-    let id: BucketId = keys::name(reader.key)
-        .parse()
-        .map_err(|_| reader.malformed("its key names no bucket"))?;
+    let id: BucketId = keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no bucket"))?;
     let role = if id.child.is_some() {
-        Role::Child {
-            owes_home: item.contains_key("owed"),
-        }
+        Role::Child { owes_home: item.contains_key("owed") }
     } else {
         Role::Home(Home {
             first_child: reader.required("lo", as_number)?,
@@ -79,7 +71,5 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
 
 fn as_holds(value: &AttributeValue) -> Option<BTreeMap<ReservationId, Hold>> {
     let holds = value.as_m().ok()?.iter();
-    holds
-        .map(|(id, hold)| Some((id.parse().ok()?, super::parsed(hold)?)))
-        .collect()
+    holds.map(|(id, hold)| Some((id.parse().ok()?, super::parsed(hold)?))).collect()
 }

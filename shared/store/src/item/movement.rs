@@ -37,13 +37,8 @@ pub(crate) fn decode_movement(item: &Item) -> Result<Movement, Fault> {
     let quantity = reader.required("quantity", as_number)?;
     let kind = reader.required("kind", |value| MovementKind::from_parts(as_text(value)?, quantity))?;
     Ok(Movement {
-        id: keys::name(reader.key)
-            .parse()
-            .map_err(|_| reader.malformed("its key names no movement"))?,
-        stock: StockId {
-            sku: reader.required("sku", parsed)?,
-            channel: reader.required("channel", parsed)?,
-        },
+        id: keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no movement"))?,
+        stock: StockId { sku: reader.required("sku", parsed)?, channel: reader.required("channel", parsed)? },
         kind,
         delta: reader.required("delta", as_number)?,
         shortfall: reader.optional("shortfall", as_number)?.unwrap_or(0),

@@ -35,11 +35,7 @@ pub(crate) fn encode_reservation(record: &Reservation) -> Item {
         Kind::Reservation => "reservation",
         Kind::Order => "order",
     };
-    let extensions = record
-        .extensions
-        .iter()
-        .map(|(id, until)| (id.to_string(), instant(*until)))
-        .collect();
+    let extensions = record.extensions.iter().map(|(id, until)| (id.to_string(), instant(*until))).collect();
     let mut item = Item::from([
         (keys::PK.to_owned(), text(keys::reservation(&record.id))),
         ("kind".to_owned(), text(kind)),
@@ -99,9 +95,7 @@ fn encode_status(decided: &Status, mut set: impl FnMut(&str, Option<AttributeVal
 pub(crate) fn decode_reservation(item: &Item) -> Result<Reservation, Fault> {
     let reader = Reader::new(item);
     Ok(Reservation {
-        id: keys::name(reader.key)
-            .parse()
-            .map_err(|_| reader.malformed("its key names no reservation"))?,
+        id: keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no reservation"))?,
         kind: reader.required("kind", |value| match as_text(value)? {
             "reservation" => Some(Kind::Reservation),
             "order" => Some(Kind::Order),
@@ -124,21 +118,13 @@ pub(crate) fn decode_reservation(item: &Item) -> Result<Reservation, Fault> {
 fn decode_status(reader: &Reader<'_>) -> Result<Status, Fault> {
     match reader.required("status", as_text)? {
         status::ACTIVE => Ok(Status::Active),
-        status::CONFIRMED => Ok(Status::Confirmed {
-            at: reader.required("confirmed_at", as_instant)?,
-        }),
-        status::EXPIRED => Ok(Status::Expired {
-            successor: reader.optional("successor", parsed)?,
-        }),
+        status::CONFIRMED => Ok(Status::Confirmed { at: reader.required("confirmed_at", as_instant)? }),
+        status::EXPIRED => Ok(Status::Expired { successor: reader.optional("successor", parsed)? }),
         status::CANCELED => {
             let reason = match reader.required("reason", as_text)? {
                 reason::REQUESTED => CancelReason::Requested,
-                reason::SHORT => CancelReason::Short {
-                    lines: reader.required("shortages", as_list)?,
-                },
-                reason::UNKNOWN_SKU => CancelReason::UnknownSku {
-                    skus: reader.required("unknown", as_list)?,
-                },
+                reason::SHORT => CancelReason::Short { lines: reader.required("shortages", as_list)? },
+                reason::UNKNOWN_SKU => CancelReason::UnknownSku { skus: reader.required("unknown", as_list)? },
                 reason::RECORDED_TOO_LATE => CancelReason::RecordedTooLate,
                 reason::PAID_UNKNOWN => CancelReason::PaidUnknown,
                 _ => return Err(reader.wrong("reason")),
@@ -151,7 +137,5 @@ fn decode_status(reader: &Reader<'_>) -> Result<Status, Fault> {
 
 fn as_extensions(value: &AttributeValue) -> Option<BTreeMap<ExtensionId, Timestamp>> {
     let extensions = value.as_m().ok()?.iter();
-    extensions
-        .map(|(id, until)| Some((id.parse().ok()?, as_instant(until)?)))
-        .collect()
+    extensions.map(|(id, until)| Some((id.parse().ok()?, as_instant(until)?))).collect()
 }

@@ -20,10 +20,7 @@ use crate::{
 fn home(free: u64, holds: &[(&str, &str)]) -> Bucket {
     Bucket {
         free,
-        holds: holds
-            .iter()
-            .map(|(key, hold)| (rid(key), hold.parse().unwrap()))
-            .collect(),
+        holds: holds.iter().map(|(key, hold)| (rid(key), hold.parse().unwrap())).collect(),
         sold: 0,
         watermark: None,
         role: Role::Home(Home::default()),
@@ -31,20 +28,11 @@ fn home(free: u64, holds: &[(&str, &str)]) -> Bucket {
 }
 
 fn kid(free: u64, holds: &[(&str, &str)]) -> Bucket {
-    Bucket {
-        role: Role::Child { owes_home: false },
-        ..home(free, holds)
-    }
+    Bucket { role: Role::Child { owes_home: false }, ..home(free, holds) }
 }
 
 fn with_shortfall(bucket: Bucket, shortfall: u64) -> Bucket {
-    Bucket {
-        role: Role::Home(Home {
-            shortfall,
-            ..Home::default()
-        }),
-        ..bucket
-    }
+    Bucket { role: Role::Home(Home { shortfall, ..Home::default() }), ..bucket }
 }
 
 fn tea() -> BucketId {
@@ -78,14 +66,8 @@ async fn check(bench: &Bench, name: &str, before: Option<&Bucket>, write: Write,
             assert_eq!(found, Some(after), "{name}");
         }
         None => {
-            let Written::Refused(image) = written else {
-                panic!("{name}: applied")
-            };
-            assert_eq!(
-                image.map(|image| decode_bucket(&image).unwrap()).as_ref(),
-                before,
-                "{name}: what was found"
-            );
+            let Written::Refused(image) = written else { panic!("{name}: applied") };
+            assert_eq!(image.map(|image| decode_bucket(&image).unwrap()).as_ref(), before, "{name}: what was found");
             assert_eq!(found.as_ref(), before, "{name}: must not change");
         }
     }
@@ -95,62 +77,23 @@ async fn check(bench: &Bench, name: &str, before: Option<&Bucket>, write: Write,
 async fn hold() {
     let bench = bench().await;
     let two: Hold = "2@1800000900".parse().unwrap();
-    let crowd: Vec<(ReservationId, Hold)> = (0..24)
-        .map(|n| (rid(&format!("c{n}")), "1@1800000900".parse().unwrap()))
-        .collect();
-    let marked = |watermark| Bucket {
-        watermark: Some(Timestamp::from_epoch_seconds(watermark)),
-        ..home(5, &[])
-    };
-    let crowded = |count| Bucket {
-        holds: crowd.iter().take(count).cloned().collect(),
-        ..home(5, &[])
-    };
+    let crowd: Vec<(ReservationId, Hold)> =
+        (0..24).map(|n| (rid(&format!("c{n}")), "1@1800000900".parse().unwrap())).collect();
+    let marked = |watermark| Bucket { watermark: Some(Timestamp::from_epoch_seconds(watermark)), ..home(5, &[]) };
+    let crowded = |count| Bucket { holds: crowd.iter().take(count).cloned().collect(), ..home(5, &[]) };
     let write = || hold::hold(&tea(), &rid("me"), two);
 
-    check(
-        &bench,
-        "enough",
-        Some(&home(2, &[])),
-        write(),
-        Some(home(0, &[("me", "2@1800000900")])),
-    )
-    .await;
+    check(&bench, "enough", Some(&home(2, &[])), write(), Some(home(0, &[("me", "2@1800000900")]))).await;
     check(&bench, "no such bucket", None, write(), None).await;
     check(&bench, "a >= :q", Some(&home(1, &[])), write(), None).await;
-    check(
-        &bench,
-        "not held already",
-        Some(&home(5, &[("me", "1@1800000900")])),
-        write(),
-        None,
-    )
-    .await;
+    check(&bench, "not held already", Some(&home(5, &[("me", "1@1800000900")])), write(), None).await;
     check(&bench, "size(h)", Some(&crowded(24)), write(), None).await;
     let mut fits = crowded(23);
     fits.holds.insert(rid("me"), two);
-    check(
-        &bench,
-        "one below size(h)",
-        Some(&crowded(23)),
-        write(),
-        Some(Bucket { free: 3, ..fits }),
-    )
-    .await;
+    check(&bench, "one below size(h)", Some(&crowded(23)), write(), Some(Bucket { free: 3, ..fits })).await;
     check(&bench, "watermark", Some(&marked(1_800_000_900)), write(), None).await;
-    let after = Bucket {
-        free: 3,
-        holds: [(rid("me"), two)].into(),
-        ..marked(1_800_000_899)
-    };
-    check(
-        &bench,
-        "above the watermark",
-        Some(&marked(1_800_000_899)),
-        write(),
-        Some(after),
-    )
-    .await;
+    let after = Bucket { free: 3, holds: [(rid("me"), two)].into(), ..marked(1_800_000_899) };
+    check(&bench, "above the watermark", Some(&marked(1_800_000_899)), write(), Some(after)).await;
 }
 
 #[tokio::test]
@@ -162,51 +105,17 @@ async fn release() {
 
     check(&bench, "held", Some(&held), plain(), Some(home(5, &[]))).await;
     check(&bench, "gone already", Some(&home(3, &[])), plain(), None).await;
-    check(
-        &bench,
-        "another hold of the same reservation",
-        Some(&home(3, &[("me", "2@1800000901")])),
-        plain(),
-        None,
-    )
-    .await;
-    check(
-        &bench,
-        "a shortfall is open",
-        Some(&with_shortfall(held.clone(), 1)),
-        plain(),
-        None,
-    )
-    .await;
+    check(&bench, "another hold of the same reservation", Some(&home(3, &[("me", "2@1800000901")])), plain(), None)
+        .await;
+    check(&bench, "a shortfall is open", Some(&with_shortfall(held.clone(), 1)), plain(), None).await;
     check(&bench, "no such bucket", None, plain(), None).await;
 
     let covering = |shortfall| release::covering(&tea(), &rid("me"), two, shortfall);
     let short = |shortfall| with_shortfall(held.clone(), shortfall);
-    check(
-        &bench,
-        "covers all of it",
-        Some(&short(1)),
-        covering(1),
-        Some(home(4, &[])),
-    )
-    .await;
-    check(
-        &bench,
-        "covers a part",
-        Some(&short(5)),
-        covering(5),
-        Some(with_shortfall(home(3, &[]), 3)),
-    )
-    .await;
+    check(&bench, "covers all of it", Some(&short(1)), covering(1), Some(home(4, &[]))).await;
+    check(&bench, "covers a part", Some(&short(5)), covering(5), Some(with_shortfall(home(3, &[]), 3))).await;
     check(&bench, "another shortfall", Some(&short(4)), covering(5), None).await;
-    check(
-        &bench,
-        "gone",
-        Some(&with_shortfall(home(3, &[]), 5)),
-        covering(5),
-        None,
-    )
-    .await;
+    check(&bench, "gone", Some(&with_shortfall(home(3, &[]), 5)), covering(5), None).await;
 }
 
 #[tokio::test]
@@ -224,57 +133,17 @@ async fn settle() {
     let at = |watermark| Some(Timestamp::from_epoch_seconds(watermark));
 
     let left = home(0, &[("you", "1@1800000950")]);
-    check(
-        &bench,
-        "one",
-        Some(&held),
-        settle::settle(&tea(), &one, None),
-        Some(sold(left.clone(), 2, 1_800_000_900)),
-    )
-    .await;
-    check(
-        &bench,
-        "two",
-        Some(&held),
-        settle::settle(&tea(), &two, None),
-        Some(sold(home(0, &[]), 3, 1_800_000_950)),
-    )
-    .await;
-    check(
-        &bench,
-        "one of two is gone",
-        Some(&left),
-        settle::settle(&tea(), &two, None),
-        None,
-    )
-    .await;
+    check(&bench, "one", Some(&held), settle::settle(&tea(), &one, None), Some(sold(left.clone(), 2, 1_800_000_900)))
+        .await;
+    check(&bench, "two", Some(&held), settle::settle(&tea(), &two, None), Some(sold(home(0, &[]), 3, 1_800_000_950)))
+        .await;
+    check(&bench, "one of two is gone", Some(&left), settle::settle(&tea(), &two, None), None).await;
     let other = home(0, &[("me", "2@1800000901")]);
-    check(
-        &bench,
-        "another hold",
-        Some(&other),
-        settle::settle(&tea(), &one, None),
-        None,
-    )
-    .await;
+    check(&bench, "another hold", Some(&other), settle::settle(&tea(), &one, None), None).await;
     let marked = sold(held.clone(), 7, 1_800_000_901);
-    check(
-        &bench,
-        "the watermark is higher",
-        Some(&marked),
-        settle::settle(&tea(), &one, None),
-        None,
-    )
-    .await;
+    check(&bench, "the watermark is higher", Some(&marked), settle::settle(&tea(), &one, None), None).await;
     let below = settle::settle(&tea(), &one, at(1_800_000_901));
-    check(
-        &bench,
-        "below the watermark",
-        Some(&marked),
-        below.clone(),
-        Some(sold(left, 9, 1_800_000_901)),
-    )
-    .await;
+    check(&bench, "below the watermark", Some(&marked), below.clone(), Some(sold(left, 9, 1_800_000_901))).await;
     check(&bench, "the watermark is not higher", Some(&held), below, None).await;
 }
 
@@ -322,11 +191,7 @@ async fn check_record(
         Written::Refused(image) => (false, image),
     };
     let image = decode_reservation(&image.unwrap()).unwrap();
-    assert_eq!(
-        bench.record("k").await.as_ref(),
-        Some(&image),
-        "{name}: the image is what is stored"
-    );
+    assert_eq!(bench.record("k").await.as_ref(), Some(&image), "{name}: the image is what is stored");
     match after {
         None => assert_eq!((applied, &image), (false, before), "{name}"),
         Some((word, purge_at, expires_at)) => {
@@ -342,38 +207,18 @@ async fn decisions() {
     let kept = Some(at(87_300));
     let active = reservation(Status::Active, at(900), kept);
     let confirmed = reservation(Status::Confirmed { at: at(1) }, at(900), None);
-    let canceled = reservation(
-        Status::Canceled {
-            reason: CancelReason::Requested,
-        },
-        at(900),
-        kept,
-    );
+    let canceled = reservation(Status::Canceled { reason: CancelReason::Requested }, at(900), kept);
     let expired = reservation(Status::Expired { successor: None }, at(900), kept);
     let id = rid("k");
 
     let confirm = |now| decide::confirm(&id, None, at(now));
-    check_record(
-        &bench,
-        "confirm",
-        &active,
-        confirm(899),
-        Some(("confirmed", None, at(900))),
-    )
-    .await;
+    check_record(&bench, "confirm", &active, confirm(899), Some(("confirmed", None, at(900)))).await;
     check_record(&bench, "confirm in the last second", &active, confirm(900), None).await;
     for other in [&confirmed, &canceled, &expired] {
         check_record(&bench, "confirm what is decided", other, confirm(5), None).await;
     }
 
-    check_record(
-        &bench,
-        "cancel",
-        &active,
-        decide::cancel(&id),
-        Some(("canceled", kept, at(900))),
-    )
-    .await;
+    check_record(&bench, "cancel", &active, decide::cancel(&id), Some(("canceled", kept, at(900)))).await;
     for other in [&confirmed, &canceled, &expired] {
         check_record(&bench, "cancel what is decided", other, decide::cancel(&id), None).await;
     }
@@ -386,68 +231,26 @@ async fn decisions() {
     }
 
     let close = |now| decide::close(&id, &id.successor(), at(now));
-    check_record(
-        &bench,
-        "close a lapsed one",
-        &active,
-        close(901),
-        Some(("expired", None, at(900))),
-    )
-    .await;
-    check_record(
-        &bench,
-        "close an expired one",
-        &expired,
-        close(5),
-        Some(("expired", None, at(900))),
-    )
-    .await;
+    check_record(&bench, "close a lapsed one", &active, close(901), Some(("expired", None, at(900)))).await;
+    check_record(&bench, "close an expired one", &expired, close(5), Some(("expired", None, at(900)))).await;
     check_record(&bench, "close a standing one", &active, close(900), None).await;
     for other in [&confirmed, &canceled] {
         check_record(&bench, "close what is decided otherwise", other, close(901), None).await;
     }
 
     let keep = || decide::keep_refusal(&id);
-    check_record(
-        &bench,
-        "keep a canceled one",
-        &canceled,
-        keep(),
-        Some(("canceled", None, at(900))),
-    )
-    .await;
-    check_record(
-        &bench,
-        "keep an expired one",
-        &expired,
-        keep(),
-        Some(("expired", None, at(900))),
-    )
-    .await;
+    check_record(&bench, "keep a canceled one", &canceled, keep(), Some(("canceled", None, at(900)))).await;
+    check_record(&bench, "keep an expired one", &expired, keep(), Some(("expired", None, at(900)))).await;
     check_record(&bench, "keep an active one", &active, keep(), None).await;
 
     let until = |seconds| decide::keep_until(&id, at(seconds));
-    check_record(
-        &bench,
-        "keep longer",
-        &expired,
-        until(90_000),
-        Some(("expired", Some(at(90_000)), at(900))),
-    )
-    .await;
+    check_record(&bench, "keep longer", &expired, until(90_000), Some(("expired", Some(at(90_000)), at(900)))).await;
     check_record(&bench, "kept long enough", &expired, until(87_300), None).await;
     check_record(&bench, "kept for good", &confirmed, until(90_000), None).await;
 
     let extension = domain::ids::ExtensionId::derive(&domain::ids::Caller::new("c"), &"e".parse().unwrap());
     let extend = |seen, now| decide::extend(&id, &extension, at(seen), at(1_800), at(now));
-    check_record(
-        &bench,
-        "extend",
-        &active,
-        extend(900, 10),
-        Some(("active", kept, at(1_800))),
-    )
-    .await;
+    check_record(&bench, "extend", &active, extend(900, 10), Some(("active", kept, at(1_800)))).await;
     let extended = bench.record("k").await.unwrap();
     check_record(&bench, "extend twice under one key", &extended, extend(1_800, 10), None).await;
     check_record(&bench, "extend in the last second", &active, extend(900, 900), None).await;
@@ -465,115 +268,31 @@ async fn credit_debit_and_settings() {
     let credit = |units, shortfall| credit::credit(&tea(), units, shortfall);
     check(&bench, "credit", Some(&home(3, &[])), credit(4, 0), Some(home(7, &[]))).await;
     check(&bench, "credit nobody", None, credit(4, 0), None).await;
-    check(
-        &bench,
-        "credit past a shortfall",
-        Some(&with_shortfall(home(0, &[]), 2)),
-        credit(4, 0),
-        None,
-    )
-    .await;
-    check(
-        &bench,
-        "credit covers",
-        Some(&with_shortfall(home(0, &[]), 3)),
-        credit(4, 3),
-        Some(home(1, &[])),
-    )
-    .await;
+    check(&bench, "credit past a shortfall", Some(&with_shortfall(home(0, &[]), 2)), credit(4, 0), None).await;
+    check(&bench, "credit covers", Some(&with_shortfall(home(0, &[]), 3)), credit(4, 3), Some(home(1, &[]))).await;
     let left = with_shortfall(home(0, &[]), 5);
-    check(
-        &bench,
-        "credit covers a part",
-        Some(&with_shortfall(home(0, &[]), 9)),
-        credit(4, 9),
-        Some(left),
-    )
-    .await;
-    check(
-        &bench,
-        "credit of another shortfall",
-        Some(&with_shortfall(home(0, &[]), 8)),
-        credit(4, 9),
-        None,
-    )
-    .await;
-    check(
-        &bench,
-        "debit",
-        Some(&home(4, &[])),
-        credit::debit(&tea(), 4),
-        Some(home(0, &[])),
-    )
-    .await;
-    check(
-        &bench,
-        "debit too much",
-        Some(&home(3, &[])),
-        credit::debit(&tea(), 4),
-        None,
-    )
-    .await;
+    check(&bench, "credit covers a part", Some(&with_shortfall(home(0, &[]), 9)), credit(4, 9), Some(left)).await;
+    check(&bench, "credit of another shortfall", Some(&with_shortfall(home(0, &[]), 8)), credit(4, 9), None).await;
+    check(&bench, "debit", Some(&home(4, &[])), credit::debit(&tea(), 4), Some(home(0, &[]))).await;
+    check(&bench, "debit too much", Some(&home(3, &[])), credit::debit(&tea(), 4), None).await;
 
     let version = |version, peak| Bucket {
-        role: Role::Home(Home {
-            version,
-            expected_peak_per_second: peak,
-            ..Home::default()
-        }),
+        role: Role::Home(Home { version, expected_peak_per_second: peak, ..Home::default() }),
         ..home(3, &[])
     };
-    let settings = Settings {
-        expected_peak_per_second: 9,
-    };
+    let settings = Settings { expected_peak_per_second: 9 };
     let change = |seen| settings::change(&stock("tea"), settings, seen);
-    check(
-        &bench,
-        "settings",
-        Some(&version(1, 0)),
-        change(None),
-        Some(version(2, 9)),
-    )
-    .await;
-    check(
-        &bench,
-        "settings as seen",
-        Some(&version(4, 0)),
-        change(Some(4)),
-        Some(version(5, 9)),
-    )
-    .await;
-    check(
-        &bench,
-        "settings of another version",
-        Some(&version(5, 0)),
-        change(Some(4)),
-        None,
-    )
-    .await;
+    check(&bench, "settings", Some(&version(1, 0)), change(None), Some(version(2, 9))).await;
+    check(&bench, "settings as seen", Some(&version(4, 0)), change(Some(4)), Some(version(5, 9))).await;
+    check(&bench, "settings of another version", Some(&version(5, 0)), change(Some(4)), None).await;
     check(&bench, "settings of nobody", None, change(None), None).await;
-    check(
-        &bench,
-        "create what exists",
-        Some(&version(1, 0)),
-        settings::create(&stock("tea"), settings),
-        None,
-    )
-    .await;
+    check(&bench, "create what exists", Some(&version(1, 0)), settings::create(&stock("tea"), settings), None).await;
 }
 
 /// Puts home and child number 0, sends the transaction, and says which parts were refused; nothing: it was applied.
 async fn transact(bench: &Bench, home: &Bucket, child: Option<&Bucket>, writes: Vec<Write>) -> Option<Vec<bool>> {
     let key = crate::item::text("S#tea#own#0");
-    bench
-        .store
-        .client
-        .delete_item()
-        .table_name(&*bench.store.table)
-        .key("pk", key)
-        .send()
-        .await
-        .unwrap();
+    bench.store.client.delete_item().table_name(&*bench.store.table).key("pk", key).send().await.unwrap();
     bench.put_bucket(&tea(), home).await;
     if let Some(child) = child {
         bench.put_bucket(&stock("tea").child(0), child).await;
@@ -581,16 +300,8 @@ async fn transact(bench: &Bench, home: &Bucket, child: Option<&Bucket>, writes: 
     match bench.store.transact(writes).await.unwrap() {
         Transacted::Applied => None,
         Transacted::Refused(met) => {
-            assert_eq!(
-                bench.bucket("tea").await.as_ref(),
-                Some(home),
-                "a refused transaction changes nothing"
-            );
-            assert_eq!(
-                bench.bucket("tea#own#0").await.as_ref(),
-                child,
-                "a refused transaction changes nothing"
-            );
+            assert_eq!(bench.bucket("tea").await.as_ref(), Some(home), "a refused transaction changes nothing");
+            assert_eq!(bench.bucket("tea#own#0").await.as_ref(), child, "a refused transaction changes nothing");
             Some(met.iter().map(|met| *met != Met::Fine).collect())
         }
     }
@@ -603,69 +314,29 @@ async fn children() {
     let zero = stock.child(0);
     let window = Home::default();
     let at_zero = home(40, &[]);
-    let later = Bucket {
-        role: Role::Home(Home {
-            next_child: 1,
-            ..window
-        }),
-        ..at_zero.clone()
-    };
+    let later = Bucket { role: Role::Home(Home { next_child: 1, ..window }), ..at_zero.clone() };
 
     let open = || child::open(&stock, &window, 32, None);
     assert_eq!(transact(&bench, &at_zero, None, open()).await, None);
-    assert_eq!(
-        (bench.home("tea").await.free, bench.bucket("tea#own#0").await),
-        (8, Some(kid(32, &[])))
-    );
-    assert_eq!(
-        transact(&bench, &home(31, &[]), None, open()).await,
-        Some(vec![true, false]),
-        "too few"
-    );
-    assert_eq!(
-        transact(&bench, &later, None, open()).await,
-        Some(vec![true, false]),
-        "the number is taken"
-    );
+    assert_eq!((bench.home("tea").await.free, bench.bucket("tea#own#0").await), (8, Some(kid(32, &[]))));
+    assert_eq!(transact(&bench, &home(31, &[]), None, open()).await, Some(vec![true, false]), "too few");
+    assert_eq!(transact(&bench, &later, None, open()).await, Some(vec![true, false]), "the number is taken");
     assert_eq!(
         transact(&bench, &at_zero, Some(&kid(1, &[])), open()).await,
         Some(vec![false, true]),
         "the child is there"
     );
-    let big = child::open(
-        &stock,
-        &window,
-        40,
-        Some((&rid("big"), "40@1800000900".parse().unwrap())),
-    );
+    let big = child::open(&stock, &window, 40, Some((&rid("big"), "40@1800000900".parse().unwrap())));
     assert_eq!(transact(&bench, &at_zero, None, big).await, None);
-    assert_eq!(
-        bench.bucket("tea#own#0").await,
-        Some(kid(0, &[("big", "40@1800000900")]))
-    );
+    assert_eq!(bench.bucket("tea#own#0").await, Some(kid(0, &[("big", "40@1800000900")])));
 
-    assert_eq!(
-        transact(&bench, &later, Some(&kid(7, &[])), child::fold(&zero, 7, 0)).await,
-        None
-    );
-    assert_eq!(
-        (bench.home("tea").await.free, bench.bucket("tea#own#0").await),
-        (47, Some(kid(0, &[])))
-    );
-    assert_eq!(
-        transact(&bench, &later, Some(&kid(6, &[])), child::fold(&zero, 7, 0)).await,
-        Some(vec![true, false])
-    );
+    assert_eq!(transact(&bench, &later, Some(&kid(7, &[])), child::fold(&zero, 7, 0)).await, None);
+    assert_eq!((bench.home("tea").await.free, bench.bucket("tea#own#0").await), (47, Some(kid(0, &[]))));
+    assert_eq!(transact(&bench, &later, Some(&kid(6, &[])), child::fold(&zero, 7, 0)).await, Some(vec![true, false]));
 
     let sold = |bucket: Bucket| Bucket { sold: 3, ..bucket };
-    assert_eq!(
-        transact(&bench, &later, Some(&sold(kid(0, &[]))), child::delete(&zero, 3)).await,
-        None
-    );
-    assert_eq!(
-        (bench.home("tea").await.sold, bench.bucket("tea#own#0").await),
-        (3, None)
-    );
+    assert_eq!(transact(&bench, &later, Some(&sold(kid(0, &[]))), child::delete(&zero, 3)).await, None);
+    assert_eq!((bench.home("tea").await.sold, bench.bucket("tea#own#0").await), (3, None));
     for (name, child) in [
         ("a = 0", sold(kid(1, &[]))),
         ("no hold", sold(kid(0, &[("me", "1@1800000900")]))),
@@ -679,67 +350,29 @@ async fn children() {
     }
 
     let hold: Hold = "2@1800000900".parse().unwrap();
-    let owing = |holds: &[(&str, &str)]| Bucket {
-        role: Role::Child { owes_home: true },
-        ..kid(0, holds)
-    };
+    let owing = |holds: &[(&str, &str)]| Bucket { role: Role::Child { owes_home: true }, ..kid(0, holds) };
     let short = with_shortfall(home(0, &[]), 5);
     let to_home = |shortfall| release::to_home(&zero, &rid("me"), hold, shortfall);
-    assert_eq!(
-        transact(&bench, &short, Some(&owing(&[("me", "2@1800000900")])), to_home(5)).await,
-        None
-    );
+    assert_eq!(transact(&bench, &short, Some(&owing(&[("me", "2@1800000900")])), to_home(5)).await, None);
     assert_eq!(
         (bench.home("tea").await, bench.bucket("tea#own#0").await),
         (with_shortfall(home(0, &[]), 3), Some(owing(&[])))
     );
-    assert_eq!(
-        transact(&bench, &short, Some(&owing(&[])), to_home(5)).await,
-        Some(vec![true, false]),
-        "gone"
-    );
+    assert_eq!(transact(&bench, &short, Some(&owing(&[])), to_home(5)).await, Some(vec![true, false]), "gone");
     let other = owing(&[("me", "2@1800000901")]);
-    assert_eq!(
-        transact(&bench, &short, Some(&other), to_home(5)).await,
-        Some(vec![true, false]),
-        "another hold"
-    );
+    assert_eq!(transact(&bench, &short, Some(&other), to_home(5)).await, Some(vec![true, false]), "another hold");
     let free_child = kid(0, &[("me", "2@1800000900")]);
-    assert_eq!(
-        transact(&bench, &short, Some(&free_child), to_home(5)).await,
-        Some(vec![true, false]),
-        "owes nothing"
-    );
+    assert_eq!(transact(&bench, &short, Some(&free_child), to_home(5)).await, Some(vec![true, false]), "owes nothing");
     let owed = owing(&[("me", "2@1800000900")]);
-    assert_eq!(
-        transact(&bench, &short, Some(&owed), to_home(4)).await,
-        Some(vec![false, true]),
-        "another shortfall"
-    );
+    assert_eq!(transact(&bench, &short, Some(&owed), to_home(4)).await, Some(vec![false, true]), "another shortfall");
 
     let advance = |from, to| child::advance(&stock, from, to);
-    let moved = |first_child| Bucket {
-        role: Role::Home(Home {
-            first_child,
-            next_child: 3,
-            ..window
-        }),
-        ..home(1, &[])
-    };
+    let moved =
+        |first_child| Bucket { role: Role::Home(Home { first_child, next_child: 3, ..window }), ..home(1, &[]) };
     check(&bench, "advance", Some(&moved(0)), advance(0, 3), Some(moved(3))).await;
     check(&bench, "advance from elsewhere", Some(&moved(1)), advance(0, 3), None).await;
-    check(
-        &bench,
-        "advance beyond the window",
-        Some(&moved(0)),
-        advance(0, 4),
-        None,
-    )
-    .await;
-    assert!(matches!(
-        bench.store.write(&child::owe(&stock.child(9))).await.unwrap(),
-        Written::Refused(None)
-    ));
+    check(&bench, "advance beyond the window", Some(&moved(0)), advance(0, 4), None).await;
+    assert!(matches!(bench.store.write(&child::owe(&stock.child(9))).await.unwrap(), Written::Refused(None)));
 }
 
 #[tokio::test]
@@ -751,65 +384,29 @@ async fn movements() {
     let receipt = booked("m1", "receive", 4, 4, 0);
     let incoming = || moves::incoming(&receipt, 4, 0);
     assert_eq!(transact(&bench, &home(1, &[]), None, incoming()).await, None);
-    assert_eq!(
-        transact(&bench, &home(5, &[]), None, incoming()).await,
-        Some(vec![false, true]),
-        "booked already"
-    );
+    assert_eq!(transact(&bench, &home(5, &[]), None, incoming()).await, Some(vec![false, true]), "booked already");
     let correction = booked("m2", "adjust", -4, -4, 0);
-    assert_eq!(
-        transact(&bench, &home(3, &[]), None, moves::outgoing(&correction, 4)).await,
-        Some(vec![true, false])
-    );
-    assert_eq!(
-        transact(&bench, &home(4, &[]), None, moves::outgoing(&correction, 4)).await,
-        None
-    );
+    assert_eq!(transact(&bench, &home(3, &[]), None, moves::outgoing(&correction, 4)).await, Some(vec![true, false]));
+    assert_eq!(transact(&bench, &home(4, &[]), None, moves::outgoing(&correction, 4)).await, None);
 
     let before = home(4, &[("me", "2@1800000900")]);
     let count = booked("m3", "count", 1, -5, 1);
     let shortfall = || moves::shortfall(&count, &before);
     let refused = Some(vec![true, false, false]);
     assert_eq!(
-        transact(
-            &bench,
-            &Bucket {
-                free: 5,
-                ..before.clone()
-            },
-            None,
-            shortfall()
-        )
-        .await,
+        transact(&bench, &Bucket { free: 5, ..before.clone() }, None, shortfall()).await,
         refused,
         "free as seen"
     );
-    let opened = Bucket {
-        role: Role::Home(Home {
-            next_child: 1,
-            ..Home::default()
-        }),
-        ..before.clone()
-    };
-    assert_eq!(
-        transact(&bench, &opened, None, shortfall()).await,
-        refused,
-        "no child opened since"
-    );
+    let opened = Bucket { role: Role::Home(Home { next_child: 1, ..Home::default() }), ..before.clone() };
+    assert_eq!(transact(&bench, &opened, None, shortfall()).await, refused, "no child opened since");
     assert_eq!(
         transact(&bench, &with_shortfall(before.clone(), 1), None, shortfall()).await,
         refused,
         "shortfall as seen"
     );
     assert_eq!(transact(&bench, &before, None, shortfall()).await, None);
-    assert_eq!(
-        bench.home("tea").await,
-        with_shortfall(home(0, &[("me", "2@1800000900")]), 1)
-    );
+    assert_eq!(bench.home("tea").await, with_shortfall(home(0, &[("me", "2@1800000900")]), 1));
     let further = moves::shortfall(&booked("m4", "count", 0, -1, 1), &with_shortfall(before.clone(), 2));
-    assert_eq!(
-        transact(&bench, &before, None, further).await,
-        refused,
-        "shortfall as seen"
-    );
+    assert_eq!(transact(&bench, &before, None, further).await, refused, "shortfall as seen");
 }

@@ -120,19 +120,11 @@ impl Intercept for Meter {
             return Ok(());
         };
         let units = if let Some(output) = output.downcast_ref::<UpdateItemOutput>() {
-            output
-                .consumed_capacity()
-                .and_then(|capacity| capacity.capacity_units())
+            output.consumed_capacity().and_then(|capacity| capacity.capacity_units())
         } else if let Some(output) = output.downcast_ref::<PutItemOutput>() {
-            output
-                .consumed_capacity()
-                .and_then(|capacity| capacity.capacity_units())
+            output.consumed_capacity().and_then(|capacity| capacity.capacity_units())
         } else if let Some(output) = output.downcast_ref::<TransactWriteItemsOutput>() {
-            output
-                .consumed_capacity()
-                .iter()
-                .map(|capacity| capacity.capacity_units())
-                .sum()
+            output.consumed_capacity().iter().map(|capacity| capacity.capacity_units()).sum()
         } else {
             None
         };
@@ -161,10 +153,7 @@ pub(super) async fn bench() -> Bench {
     Bench { store, clock, meter }
 }
 
-#[expect(
-    clippy::disallowed_methods,
-    reason = "which engine the suite runs against is the choice of whoever starts it"
-)]
+#[expect(clippy::disallowed_methods, reason = "which engine the suite runs against is the choice of whoever starts it")]
 async fn endpoint() -> String {
     if let Ok(endpoint) = std::env::var("DYNAMODB_ENDPOINT") {
         return endpoint;
@@ -172,11 +161,7 @@ async fn endpoint() -> String {
     let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
     let endpoint = format!("http://{}", listener.local_addr().unwrap());
     let database = dynoxide::Database::memory().unwrap();
-    tokio::spawn(dynoxide::server::serve_with_shutdown(
-        listener,
-        database,
-        std::future::pending(),
-    ));
+    tokio::spawn(dynoxide::server::serve_with_shutdown(listener, database, std::future::pending()));
     endpoint
 }
 
@@ -193,10 +178,7 @@ pub(super) fn order(text: &str) -> Reference {
 }
 
 pub(super) fn stock(sku: &str) -> StockId {
-    StockId {
-        sku: sku.parse().unwrap(),
-        channel: Channel::own(),
-    }
+    StockId { sku: sku.parse().unwrap(), channel: Channel::own() }
 }
 
 /// A request under `key` for lines like `["tea=2", "milk=1"]`.
@@ -225,10 +207,7 @@ pub(super) fn movement(key: &str, sku: &str, word: &str, quantity: i64) -> Movem
 impl Bench {
     /// A SKU with `units` on the shelf.
     pub(super) async fn stocked(&self, sku: &str, units: u64) {
-        self.store
-            .save_settings(&stock(sku), &Settings::default(), None)
-            .await
-            .unwrap();
+        self.store.save_settings(&stock(sku), &Settings::default(), None).await.unwrap();
         if units > 0 {
             let receipt = movement(&format!("first-{sku}"), sku, "receive", units.cast_signed());
             self.store.move_stock(&receipt).await.unwrap();
@@ -250,11 +229,7 @@ impl Bench {
 
     /// The bucket with this id, written `tea#own` or `tea#own#3`; a plain SKU means its home.
     pub(super) async fn bucket(&self, id: &str) -> Option<Bucket> {
-        let id = if id.contains('#') {
-            id.to_owned()
-        } else {
-            format!("{id}#own")
-        };
+        let id = if id.contains('#') { id.to_owned() } else { format!("{id}#own") };
         self.store.get_bucket(&id.parse().unwrap()).await.unwrap()
     }
 
@@ -269,27 +244,13 @@ impl Bench {
 
     /// Overwrites an item without any condition.
     pub(super) async fn put(&self, item: Item) {
-        self.store
-            .client
-            .put_item()
-            .table_name(&*self.store.table)
-            .set_item(Some(item))
-            .send()
-            .await
-            .unwrap();
+        self.store.client.put_item().table_name(&*self.store.table).set_item(Some(item)).send().await.unwrap();
     }
 
     /// Deletes a reservation, as DynamoDB's TTL would.
     pub(super) async fn delete_record(&self, key: &str) {
         let key = crate::item::text(keys::reservation(&rid(key)));
-        self.store
-            .client
-            .delete_item()
-            .table_name(&*self.store.table)
-            .key(keys::PK, key)
-            .send()
-            .await
-            .unwrap();
+        self.store.client.delete_item().table_name(&*self.store.table).key(keys::PK, key).send().await.unwrap();
     }
 
     /// The invariants over everything stored.

@@ -27,10 +27,7 @@ fn reservation(status: Status) -> Reservation {
         status,
         channel: Channel::own(),
         lines: vec!["milk=1".parse().unwrap(), "tea=3".parse().unwrap()],
-        allocations: vec![
-            "milk#own=1@1800000900".parse().unwrap(),
-            "tea#own#4=3@1800000900".parse().unwrap(),
-        ],
+        allocations: vec!["milk#own=1@1800000900".parse().unwrap(), "tea#own#4=3@1800000900".parse().unwrap()],
         created_at: at(0),
         expires_at: at(900),
         order_id: Some(order("o-1")),
@@ -47,13 +44,7 @@ fn golden() {
     let fourth: BucketId = "tea#own#4".parse().unwrap();
     let id = rid("k");
     let three: domain::bucket::Hold = "3@1800000900".parse().unwrap();
-    let window = Home {
-        first_child: 2,
-        next_child: 4,
-        version: 1,
-        expected_peak_per_second: 0,
-        shortfall: 0,
-    };
+    let window = Home { first_child: 2, next_child: 4, version: 1, expected_peak_per_second: 0, shortfall: 0 };
     let short = |shortfall| domain::bucket::Bucket {
         free: 5,
         holds: std::collections::BTreeMap::new(),
@@ -66,11 +57,7 @@ fn golden() {
     };
     let settled = |count: usize| (0..count).map(|n| (rid(&n.to_string()), three)).collect::<Vec<_>>();
     let confirmed = Status::Confirmed { at: at(5) };
-    let canceled = Status::Canceled {
-        reason: CancelReason::Short {
-            lines: vec!["tea=3/1".parse().unwrap()],
-        },
-    };
+    let canceled = Status::Canceled { reason: CancelReason::Short { lines: vec!["tea=3/1".parse().unwrap()] } };
     let goldens: Vec<(&str, Vec<Write>)> = vec![
         ("hold_home", vec![hold::hold(&home, &id, three)]),
         ("hold_child", vec![hold::hold(&fourth, &id, three)]),
@@ -80,10 +67,7 @@ fn golden() {
         ("release_to_home", release::to_home(&fourth, &id, three, 5)),
         ("settle_one", vec![settle::settle(&home, &settled(1), None)]),
         ("settle_two", vec![settle::settle(&home, &settled(2), Some(at(0)))]),
-        (
-            "settle_below_the_watermark",
-            vec![settle::settle(&home, &settled(1), Some(at(901)))],
-        ),
+        ("settle_below_the_watermark", vec![settle::settle(&home, &settled(1), Some(at(901)))]),
         ("record_active", vec![record::record(&reservation(Status::Active))]),
         ("record_confirmed", vec![record::record(&reservation(confirmed))]),
         ("record_canceled", vec![record::record(&reservation(canceled))]),
@@ -107,12 +91,7 @@ fn golden() {
         ("child_open", child::open(&stock("tea"), &window, 32, None)),
         (
             "child_open_with_a_hold",
-            child::open(
-                &stock("tea"),
-                &window,
-                50,
-                Some((&id, "50@1800000900".parse().unwrap())),
-            ),
+            child::open(&stock("tea"), &window, 50, Some((&id, "50@1800000900".parse().unwrap()))),
         ),
         ("child_fold", child::fold(&fourth, 7, 0)),
         ("child_delete", child::delete(&fourth, 25)),
@@ -124,31 +103,11 @@ fn golden() {
         ("debit", vec![credit::debit(&home, 7)]),
         ("movement_incoming", moves::incoming(&booked("receive", 7, 7, 0), 7, 0)),
         ("movement_outgoing", moves::outgoing(&booked("adjust", -7, -7, 0), 7)),
-        (
-            "movement_shortfall",
-            moves::shortfall(&booked("count", 1, -7, 2), &short(0)),
-        ),
-        (
-            "movement_further_shortfall",
-            moves::shortfall(&booked("count", 0, -1, 1), &short(2)),
-        ),
-        (
-            "settings_create",
-            vec![settings::create(
-                &stock("tea"),
-                Settings {
-                    expected_peak_per_second: 50,
-                },
-            )],
-        ),
-        (
-            "settings_change",
-            vec![settings::change(&stock("tea"), Settings::default(), None)],
-        ),
-        (
-            "settings_change_if_match",
-            vec![settings::change(&stock("tea"), Settings::default(), Some(3))],
-        ),
+        ("movement_shortfall", moves::shortfall(&booked("count", 1, -7, 2), &short(0))),
+        ("movement_further_shortfall", moves::shortfall(&booked("count", 0, -1, 1), &short(2))),
+        ("settings_create", vec![settings::create(&stock("tea"), Settings { expected_peak_per_second: 50 })]),
+        ("settings_change", vec![settings::change(&stock("tea"), Settings::default(), None)]),
+        ("settings_change_if_match", vec![settings::change(&stock("tea"), Settings::default(), Some(3))]),
     ];
     insta::with_settings!({ snapshot_path => "../../tests/golden", prepend_module_to_snapshot => false, omit_expression => true }, {
         for (name, writes) in goldens {

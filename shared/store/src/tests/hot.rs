@@ -24,11 +24,7 @@ async fn the_twenty_fifth_shopper_opens_a_child() {
     bench.meter.take();
     bench.reserve("next", &["tea=1"]).await.unwrap();
     let usage = bench.meter.take();
-    assert_eq!(
-        (usage.requests.len(), usage.wcu),
-        (2, 2.0),
-        "who knows of the child goes there at once"
-    );
+    assert_eq!((usage.requests.len(), usage.wcu), (2, 2.0), "who knows of the child goes there at once");
     bench.assert_sound().await;
 }
 
@@ -42,10 +38,7 @@ async fn a_crowded_home_settles_what_is_paid_before_it_opens_a_child() {
     }
     bench.reserve("next", &["tea=1"]).await.unwrap();
     let home = bench.home("tea").await;
-    assert_eq!(
-        (home.sold, home.holds.len(), home.home().unwrap().next_child),
-        (24, 1, 0)
-    );
+    assert_eq!((home.sold, home.holds.len(), home.home().unwrap().next_child), (24, 1, 0));
     bench.assert_sound().await;
 }
 
@@ -69,17 +62,13 @@ async fn every_unit_of_a_split_sku_can_be_sold() {
 async fn a_line_is_split_over_several_buckets_when_none_is_large_enough() {
     let bench = bench().await;
     bench.stocked("tea", 96).await;
-    let peak = Settings {
-        expected_peak_per_second: 1_000,
-    };
+    let peak = Settings { expected_peak_per_second: 1_000 };
     bench.store.save_settings(&stock("tea"), &peak, None).await.unwrap();
     assert_eq!(bench.home("tea").await.free, 0);
     let reservation = bench.reserve("big", &["tea=70"]).await.unwrap().reservation;
     assert_eq!(reservation.allocations.len(), 3);
     let refused = bench.reserve("more", &["tea=27"]).await.unwrap_err();
-    let Failure::Refused(Refusal::InsufficientStock { lines }) = refused else {
-        panic!("{refused:?}")
-    };
+    let Failure::Refused(Refusal::InsufficientStock { lines }) = refused else { panic!("{refused:?}") };
     assert_eq!(lines[0].available, 26);
     bench.reserve("rest", &["tea=26"]).await.unwrap();
     bench.store.confirm(&rid("big"), None).await.unwrap();
@@ -100,21 +89,11 @@ async fn a_line_too_large_for_a_child_gets_one_of_its_own() {
 async fn a_peak_is_split_ahead_and_folded_when_it_is_over() {
     let bench = bench().await;
     bench.stocked("tea", 1_000).await;
-    let peak = |expected_peak_per_second| Settings {
-        expected_peak_per_second,
-    };
+    let peak = |expected_peak_per_second| Settings { expected_peak_per_second };
     for _ in 0..2 {
-        bench
-            .store
-            .save_settings(&stock("tea"), &peak(200), None)
-            .await
-            .unwrap();
+        bench.store.save_settings(&stock("tea"), &peak(200), None).await.unwrap();
         let home = bench.home("tea").await;
-        assert_eq!(
-            (home.free, home.home().unwrap().window()),
-            (1_000 - 7 * 32, 0..7),
-            "twice is once"
-        );
+        assert_eq!((home.free, home.home().unwrap().window()), (1_000 - 7 * 32, 0..7), "twice is once");
     }
     bench.reserve("k", &["tea=1"]).await.unwrap();
     bench.store.save_settings(&stock("tea"), &peak(0), None).await.unwrap();
@@ -126,11 +105,7 @@ async fn a_peak_is_split_ahead_and_folded_when_it_is_over() {
     let held = bench.record("k").await.unwrap().allocations[0].clone();
     bench.store.resolve(&held.bucket, &rid("k"), held.hold).await.unwrap();
     let home = bench.home("tea").await;
-    assert_eq!(
-        (home.free, home.home().unwrap().window()),
-        (1_000, 7..7),
-        "and no number is used again"
-    );
+    assert_eq!((home.free, home.home().unwrap().window()), (1_000, 7..7), "and no number is used again");
     bench.assert_sound().await;
 }
 
@@ -141,11 +116,7 @@ async fn a_cold_child_folds_back_with_what_it_sold() {
     bench.clock.advance(901);
     for n in 0..26 {
         let held = bench.record(&format!("k{n}")).await.unwrap().allocations[0].clone();
-        bench
-            .store
-            .resolve(&held.bucket, &rid(&format!("k{n}")), held.hold)
-            .await
-            .unwrap();
+        bench.store.resolve(&held.bucket, &rid(&format!("k{n}")), held.hold).await.unwrap();
     }
     let home = bench.home("tea").await;
     assert_eq!((home.free, home.sold, home.home().unwrap().window()), (99, 1, 1..1));
@@ -171,32 +142,18 @@ async fn many_shoppers_opening_children_at_once_use_each_number_once() {
 async fn a_shortfall_of_a_split_sku_is_covered_by_what_its_children_free() {
     let bench = crowded(60, 30).await;
     // 30 held, 24 of them at home; the shelf has only 20.
-    let counted = bench
-        .store
-        .move_stock(&movement("count", "tea", "count", 20))
-        .await
-        .unwrap()
-        .movement;
+    let counted = bench.store.move_stock(&movement("count", "tea", "count", 20)).await.unwrap().movement;
     assert_eq!((counted.delta, counted.shortfall), (-40, 10));
     let level = bench.level("tea").await;
-    assert_eq!(
-        (level.available, level.reserved, level.shortfall, level.on_hand()),
-        (0, 30, 10, 20)
-    );
+    assert_eq!((level.available, level.reserved, level.shortfall, level.on_hand()), (0, 30, 10, 20));
     bench.assert_sound().await;
     // The six shoppers in the child let go, then six at home: ten units were never there, two are free.
     for n in (24..30).chain(0..6) {
         bench.store.cancel(&rid(&format!("k{n}"))).await.unwrap();
     }
     let level = bench.level("tea").await;
-    assert_eq!(
-        (level.available, level.reserved, level.shortfall, level.on_hand()),
-        (2, 18, 0, 20)
-    );
+    assert_eq!((level.available, level.reserved, level.shortfall, level.on_hand()), (2, 18, 0, 20));
     bench.reserve("two", &["tea=2"]).await.unwrap();
-    assert!(
-        bench.reserve("three", &["tea=1"]).await.is_err(),
-        "the shelf has no more"
-    );
+    assert!(bench.reserve("three", &["tea=1"]).await.is_err(), "the shelf has no more");
     bench.assert_sound().await;
 }

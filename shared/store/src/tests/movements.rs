@@ -19,21 +19,12 @@ async fn a_movement_repeated_moves_nothing_twice() {
     let receipt = movement("m", "tea", "receive", 7);
     let first = bench.store.move_stock(&receipt).await.unwrap();
     let again = bench.store.move_stock(&receipt).await.unwrap();
-    assert_eq!(
-        (first.replayed, again.replayed, &first.movement),
-        (false, true, &again.movement)
-    );
+    assert_eq!((first.replayed, again.replayed, &first.movement), (false, true, &again.movement));
     let other = movement("m", "tea", "receive", 8);
-    assert_eq!(
-        refusal(bench.store.move_stock(&other).await.unwrap_err()),
-        Refusal::IdempotencyKeyReused
-    );
+    assert_eq!(refusal(bench.store.move_stock(&other).await.unwrap_err()), Refusal::IdempotencyKeyReused);
     assert_eq!(bench.level("tea").await.available, 7);
     let unknown = movement("n", "coffee", "receive", 8);
-    assert!(matches!(
-        refusal(bench.store.move_stock(&unknown).await.unwrap_err()),
-        Refusal::UnknownSku { .. }
-    ));
+    assert!(matches!(refusal(bench.store.move_stock(&unknown).await.unwrap_err()), Refusal::UnknownSku { .. }));
     bench.assert_sound().await;
 }
 
@@ -43,13 +34,7 @@ async fn the_same_movement_at_the_same_time_is_one_movement() {
     bench.stocked("tea", 0).await;
     let receipt = movement("m", "tea", "receive", 7);
     let moves = futures::future::join_all((0..10).map(|_| bench.store.move_stock(&receipt))).await;
-    assert_eq!(
-        moves
-            .into_iter()
-            .filter(|moved| !moved.as_ref().unwrap().replayed)
-            .count(),
-        1
-    );
+    assert_eq!(moves.into_iter().filter(|moved| !moved.as_ref().unwrap().replayed).count(), 1);
     assert_eq!(bench.level("tea").await.available, 7);
     bench.assert_sound().await;
 }
@@ -59,38 +44,14 @@ async fn a_correction_never_takes_what_is_held() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
     bench.reserve("k", &["tea=3"]).await.unwrap();
-    let refused = refusal(
-        bench
-            .store
-            .move_stock(&movement("m1", "tea", "adjust", -3))
-            .await
-            .unwrap_err(),
-    );
-    assert!(
-        matches!(&refused, Refusal::InsufficientStock { lines } if lines[0].available == 2),
-        "{refused:?}"
-    );
-    bench
-        .store
-        .move_stock(&movement("m2", "tea", "adjust", -2))
-        .await
-        .unwrap();
-    bench
-        .store
-        .move_stock(&movement("m3", "tea", "adjust", 4))
-        .await
-        .unwrap();
-    assert_eq!(
-        (bench.level("tea").await.available, bench.level("tea").await.reserved),
-        (4, 3)
-    );
+    let refused = refusal(bench.store.move_stock(&movement("m1", "tea", "adjust", -3)).await.unwrap_err());
+    assert!(matches!(&refused, Refusal::InsufficientStock { lines } if lines[0].available == 2), "{refused:?}");
+    bench.store.move_stock(&movement("m2", "tea", "adjust", -2)).await.unwrap();
+    bench.store.move_stock(&movement("m3", "tea", "adjust", 4)).await.unwrap();
+    assert_eq!((bench.level("tea").await.available, bench.level("tea").await.reserved), (4, 3));
     // A hold whose time is over is nobody's: the correction may have it.
     bench.clock.advance(901);
-    bench
-        .store
-        .move_stock(&movement("m4", "tea", "adjust", -7))
-        .await
-        .unwrap();
+    bench.store.move_stock(&movement("m4", "tea", "adjust", -7)).await.unwrap();
     assert_eq!(bench.level("tea").await.on_hand(), 0);
     bench.assert_sound().await;
 }
@@ -99,16 +60,10 @@ async fn a_correction_never_takes_what_is_held() {
 async fn a_correction_reaches_the_units_of_children() {
     let bench = bench().await;
     bench.stocked("tea", 100).await;
-    let peak = Settings {
-        expected_peak_per_second: 1_000,
-    };
+    let peak = Settings { expected_peak_per_second: 1_000 };
     bench.store.save_settings(&stock("tea"), &peak, None).await.unwrap();
     assert_eq!(bench.home("tea").await.free, 4);
-    bench
-        .store
-        .move_stock(&movement("m", "tea", "adjust", -90))
-        .await
-        .unwrap();
+    bench.store.move_stock(&movement("m", "tea", "adjust", -90)).await.unwrap();
     assert_eq!(bench.level("tea").await.available, 10);
     bench.assert_sound().await;
 }
@@ -121,12 +76,7 @@ async fn a_count_corrects_in_both_directions() {
     bench.reserve("sold", &["tea=2"]).await.unwrap();
     bench.store.confirm(&rid("sold"), None).await.unwrap();
     for (key, counted, delta, available) in [("m1", 8, 0, 5), ("m2", 6, -2, 3), ("m3", 9, 3, 6), ("m4", 3, -6, 0)] {
-        let moved = bench
-            .store
-            .move_stock(&movement(key, "tea", "count", counted))
-            .await
-            .unwrap()
-            .movement;
+        let moved = bench.store.move_stock(&movement(key, "tea", "count", counted)).await.unwrap().movement;
         let level = bench.level("tea").await;
         assert_eq!(
             (moved.delta, level.available, level.on_hand()),
@@ -143,19 +93,11 @@ async fn a_count_below_what_is_held_is_a_shortfall_and_breaks_no_hold() {
     bench.stocked("tea", 10).await;
     bench.reserve("a", &["tea=3"]).await.unwrap();
     bench.reserve("b", &["tea=2"]).await.unwrap();
-    let counted = bench
-        .store
-        .move_stock(&movement("m", "tea", "count", 3))
-        .await
-        .unwrap()
-        .movement;
+    let counted = bench.store.move_stock(&movement("m", "tea", "count", 3)).await.unwrap().movement;
     assert_eq!((counted.delta, counted.shortfall), (-7, 2));
     assert_eq!(bench.store.list_shortfalls(10, None).await.unwrap().items, [counted]);
     let level = bench.level("tea").await;
-    assert_eq!(
-        (level.available, level.reserved, level.shortfall, level.on_hand()),
-        (0, 5, 2, 3)
-    );
+    assert_eq!((level.available, level.reserved, level.shortfall, level.on_hand()), (0, 5, 2, 3));
     assert!(bench.reserve("c", &["tea=1"]).await.is_err());
 
     bench.store.cancel(&rid("b")).await.unwrap();
@@ -165,11 +107,7 @@ async fn a_count_below_what_is_held_is_a_shortfall_and_breaks_no_hold() {
         "they were never there"
     );
     bench.store.confirm(&rid("a"), None).await.unwrap();
-    bench
-        .store
-        .move_stock(&movement("n", "tea", "receive", 4))
-        .await
-        .unwrap();
+    bench.store.move_stock(&movement("n", "tea", "receive", 4)).await.unwrap();
     assert_eq!(bench.level("tea").await.available, 4);
     bench.assert_sound().await;
 }
@@ -179,31 +117,13 @@ async fn a_receipt_covers_the_shortfall_first() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
     bench.reserve("a", &["tea=5"]).await.unwrap();
-    bench
-        .store
-        .move_stock(&movement("m1", "tea", "count", 1))
-        .await
-        .unwrap();
-    let further = bench
-        .store
-        .move_stock(&movement("m2", "tea", "count", 0))
-        .await
-        .unwrap()
-        .movement;
-    assert_eq!(
-        (further.delta, further.shortfall, bench.level("tea").await.shortfall),
-        (-1, 1, 5)
-    );
-    for (key, kind, quantity, available, shortfall) in [
-        ("m3", "receive", 2, 0, 3),
-        ("m4", "adjust", 2, 0, 1),
-        ("m5", "receive", 5, 4, 0),
-    ] {
-        bench
-            .store
-            .move_stock(&movement(key, "tea", kind, quantity))
-            .await
-            .unwrap();
+    bench.store.move_stock(&movement("m1", "tea", "count", 1)).await.unwrap();
+    let further = bench.store.move_stock(&movement("m2", "tea", "count", 0)).await.unwrap().movement;
+    assert_eq!((further.delta, further.shortfall, bench.level("tea").await.shortfall), (-1, 1, 5));
+    for (key, kind, quantity, available, shortfall) in
+        [("m3", "receive", 2, 0, 3), ("m4", "adjust", 2, 0, 1), ("m5", "receive", 5, 4, 0)]
+    {
+        bench.store.move_stock(&movement(key, "tea", kind, quantity)).await.unwrap();
         let level = bench.level("tea").await;
         assert_eq!((level.available, level.shortfall), (available, shortfall), "{key}");
     }
@@ -216,19 +136,11 @@ async fn movements_are_listed_newest_first_and_page_by_page() {
     bench.stocked("tea", 1).await;
     for n in 2..8 {
         bench.clock.advance(1);
-        bench
-            .store
-            .move_stock(&movement(&format!("m{n}"), "tea", "receive", n))
-            .await
-            .unwrap();
+        bench.store.move_stock(&movement(&format!("m{n}"), "tea", "receive", n)).await.unwrap();
     }
     let (mut seen, mut cursor) = (Vec::new(), None);
     loop {
-        let page = bench
-            .store
-            .list_movements(&stock("tea"), 3, cursor.as_deref())
-            .await
-            .unwrap();
+        let page = bench.store.list_movements(&stock("tea"), 3, cursor.as_deref()).await.unwrap();
         assert!(page.items.len() <= 3);
         seen.extend(page.items.iter().map(|movement| movement.delta));
         cursor = page.next_cursor;
@@ -237,11 +149,7 @@ async fn movements_are_listed_newest_first_and_page_by_page() {
         }
     }
     assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1]);
-    let nonsense = bench
-        .store
-        .list_movements(&stock("tea"), 3, Some("nonsense!"))
-        .await
-        .unwrap_err();
+    let nonsense = bench.store.list_movements(&stock("tea"), 3, Some("nonsense!")).await.unwrap_err();
     assert!(matches!(refusal(nonsense), Refusal::InvalidRequest { .. }));
 }
 
@@ -253,16 +161,8 @@ async fn stock_is_listed_by_sku() {
     }
     let first = bench.store.list_stock(2, None).await.unwrap();
     let rest = bench.store.list_stock(2, first.next_cursor.as_deref()).await.unwrap();
-    let skus: Vec<_> = first
-        .items
-        .iter()
-        .chain(&rest.items)
-        .map(|view| view.stock.sku.as_str().to_owned())
-        .collect();
-    assert_eq!(
-        (skus, rest.next_cursor),
-        (["a", "b", "c"].map(String::from).to_vec(), None)
-    );
+    let skus: Vec<_> = first.items.iter().chain(&rest.items).map(|view| view.stock.sku.as_str().to_owned()).collect();
+    assert_eq!((skus, rest.next_cursor), (["a", "b", "c"].map(String::from).to_vec(), None));
 }
 
 #[tokio::test]
@@ -270,35 +170,15 @@ async fn settings_are_versioned() {
     let bench = bench().await;
     let save = |peak, seen| {
         let store = bench.store.clone();
-        async move {
-            store
-                .save_settings(
-                    &stock("tea"),
-                    &Settings {
-                        expected_peak_per_second: peak,
-                    },
-                    seen,
-                )
-                .await
-        }
+        async move { store.save_settings(&stock("tea"), &Settings { expected_peak_per_second: peak }, seen).await }
     };
-    assert_eq!(
-        refusal(save(1, Some(1)).await.unwrap_err()),
-        Refusal::PreconditionFailed { version: 0 }
-    );
+    assert_eq!(refusal(save(1, Some(1)).await.unwrap_err()), Refusal::PreconditionFailed { version: 0 });
     let created = save(0, None).await.unwrap();
     assert_eq!((created.created, created.version), (true, 1));
-    bench
-        .store
-        .move_stock(&movement("m", "tea", "receive", 5))
-        .await
-        .unwrap();
+    bench.store.move_stock(&movement("m", "tea", "receive", 5)).await.unwrap();
     let changed = save(3, Some(1)).await.unwrap();
     assert_eq!((changed.created, changed.version), (false, 2));
-    assert_eq!(
-        refusal(save(4, Some(1)).await.unwrap_err()),
-        Refusal::PreconditionFailed { version: 2 }
-    );
+    assert_eq!(refusal(save(4, Some(1)).await.unwrap_err()), Refusal::PreconditionFailed { version: 2 });
     assert_eq!(save(5, None).await.unwrap().version, 3);
     assert_eq!(bench.level("tea").await.available, 5, "settings never touch units");
 }

@@ -20,13 +20,7 @@ fn refusal(failure: Failure) -> Refusal {
 
 fn short(sku: &str, requested: u64, available: u64) -> Refusal {
     let requested = domain::quantity::Quantity::new(requested).unwrap();
-    Refusal::InsufficientStock {
-        lines: vec![Shortage {
-            sku: sku.parse().unwrap(),
-            requested,
-            available,
-        }],
-    }
+    Refusal::InsufficientStock { lines: vec![Shortage { sku: sku.parse().unwrap(), requested, available }] }
 }
 
 #[tokio::test]
@@ -38,15 +32,9 @@ async fn two_hundred_shoppers_for_fifty_units() {
     let (won, lost): (Vec<_>, Vec<_>) = answers.into_iter().partition(Result::is_ok);
     assert_eq!(won.len(), 50);
     for failure in lost {
-        assert!(matches!(
-            refusal(failure.unwrap_err()),
-            Refusal::InsufficientStock { .. }
-        ));
+        assert!(matches!(refusal(failure.unwrap_err()), Refusal::InsufficientStock { .. }));
     }
-    assert_eq!(
-        (bench.level("tea").await.available, bench.level("tea").await.reserved),
-        (0, 50)
-    );
+    assert_eq!((bench.level("tea").await.available, bench.level("tea").await.reserved), (0, 50));
     bench.assert_sound().await;
 }
 
@@ -71,20 +59,11 @@ async fn a_key_used_for_another_request_is_refused_and_holds_nothing() {
     bench.stocked("milk", 10).await;
     bench.reserve("k", &["tea=1"]).await.unwrap();
     for lines in [["tea=2"], ["milk=1"]] {
-        assert_eq!(
-            refusal(bench.reserve("k", &lines).await.unwrap_err()),
-            Refusal::IdempotencyKeyReused
-        );
+        assert_eq!(refusal(bench.reserve("k", &lines).await.unwrap_err()), Refusal::IdempotencyKeyReused);
     }
     let sale = request(Kind::Order, "k", &["tea=1"]);
-    assert_eq!(
-        refusal(bench.store.sell(&sale).await.unwrap_err()),
-        Refusal::IdempotencyKeyReused
-    );
-    assert_eq!(
-        (bench.level("tea").await.reserved, bench.level("milk").await.reserved),
-        (1, 0)
-    );
+    assert_eq!(refusal(bench.store.sell(&sale).await.unwrap_err()), Refusal::IdempotencyKeyReused);
+    assert_eq!((bench.level("tea").await.reserved, bench.level("milk").await.reserved), (1, 0));
     assert_eq!(bench.home("milk").await.holds.len(), 0, "not even for a while");
     bench.assert_sound().await;
 }
@@ -100,12 +79,7 @@ async fn all_lines_or_none_and_the_refusal_is_recorded_before_the_release() {
     }
     assert_eq!((bench.home("tea").await.free, bench.home("milk").await.free), (10, 1));
     let record = bench.record("k").await.unwrap();
-    assert!(matches!(
-        record.status,
-        Status::Canceled {
-            reason: CancelReason::Short { .. }
-        }
-    ));
+    assert!(matches!(record.status, Status::Canceled { reason: CancelReason::Short { .. } }));
     assert!(record.allocations.is_empty() && record.purge_at.is_some());
     bench.assert_sound().await;
 }
@@ -114,18 +88,10 @@ async fn all_lines_or_none_and_the_refusal_is_recorded_before_the_release() {
 async fn a_single_line_that_holds_nothing_writes_nothing() {
     let bench = bench().await;
     bench.stocked("tea", 1).await;
-    assert_eq!(
-        refusal(bench.reserve("k", &["tea=2"]).await.unwrap_err()),
-        short("tea", 2, 1)
-    );
+    assert_eq!(refusal(bench.reserve("k", &["tea=2"]).await.unwrap_err()), short("tea", 2, 1));
     assert_eq!(bench.record("k").await, None);
     let refused = refusal(bench.reserve("k", &["coffee=1"]).await.unwrap_err());
-    assert_eq!(
-        refused,
-        Refusal::UnknownSku {
-            skus: vec!["coffee".parse().unwrap()]
-        }
-    );
+    assert_eq!(refused, Refusal::UnknownSku { skus: vec!["coffee".parse().unwrap()] });
     assert_eq!(bench.record("k").await, None);
 }
 
@@ -135,12 +101,7 @@ async fn an_unknown_sku_comes_before_a_shortage() {
     bench.stocked("tea", 1).await;
     bench.stocked("milk", 5).await;
     let refused = refusal(bench.reserve("k", &["tea=2", "coffee=1", "milk=1"]).await.unwrap_err());
-    assert_eq!(
-        refused,
-        Refusal::UnknownSku {
-            skus: vec!["coffee".parse().unwrap()]
-        }
-    );
+    assert_eq!(refused, Refusal::UnknownSku { skus: vec!["coffee".parse().unwrap()] });
     assert_eq!((bench.home("tea").await.free, bench.home("milk").await.free), (1, 5));
     bench.assert_sound().await;
 }
@@ -152,11 +113,7 @@ async fn a_refused_order_is_recorded_for_good() {
     let order = request(Kind::Order, "k", &["tea=2"]);
     assert_eq!(refusal(bench.store.sell(&order).await.unwrap_err()), short("tea", 2, 1));
     assert_eq!(bench.record("k").await.unwrap().purge_at, None);
-    bench
-        .store
-        .move_stock(&super::engine::movement("more", "tea", "receive", 9))
-        .await
-        .unwrap();
+    bench.store.move_stock(&super::engine::movement("more", "tea", "receive", 9)).await.unwrap();
     let again = refusal(bench.store.sell(&order).await.unwrap_err());
     assert_eq!(again, short("tea", 2, 1), "whoever was refunded is not sold to later");
     bench.assert_sound().await;
@@ -167,11 +124,7 @@ async fn a_retry_after_a_crash_adopts_the_hold_of_the_first_attempt() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
     let hold: Hold = "2@1800000800".parse().unwrap();
-    bench
-        .store
-        .write(&write::hold::hold(&stock("tea").home(), &rid("k"), hold))
-        .await
-        .unwrap();
+    bench.store.write(&write::hold::hold(&stock("tea").home(), &rid("k"), hold)).await.unwrap();
     let recorded = bench.reserve("k", &["tea=2"]).await.unwrap();
     assert!(!recorded.replayed);
     assert_eq!(recorded.reservation.allocations[0].hold, hold, "the exact value");
@@ -185,17 +138,10 @@ async fn a_hold_larger_than_the_line_is_not_adopted_but_released() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
     let hold: Hold = "3@1800000800".parse().unwrap();
-    bench
-        .store
-        .write(&write::hold::hold(&stock("tea").home(), &rid("k"), hold))
-        .await
-        .unwrap();
+    bench.store.write(&write::hold::hold(&stock("tea").home(), &rid("k"), hold)).await.unwrap();
     // The home has a hold of this reservation already, so that the line needs a bucket of its own.
     let recorded = bench.reserve("k", &["tea=2"]).await.unwrap();
-    assert_eq!(
-        recorded.reservation.allocations[0].to_string(),
-        "tea#own#0=2@1800000900"
-    );
+    assert_eq!(recorded.reservation.allocations[0].to_string(), "tea#own#0=2@1800000900");
     assert_eq!(bench.home("tea").await.holds.len(), 0);
     assert_eq!(bench.level("tea").await.available, 3);
     bench.assert_sound().await;
@@ -206,19 +152,13 @@ async fn a_hold_that_has_ended_is_never_recorded() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
     let hold: Hold = "2@1800000800".parse().unwrap();
-    bench
-        .store
-        .write(&write::hold::hold(&stock("tea").home(), &rid("k"), hold))
-        .await
-        .unwrap();
+    bench.store.write(&write::hold::hold(&stock("tea").home(), &rid("k"), hold)).await.unwrap();
     bench.clock.advance(800);
     let refused = refusal(bench.reserve("k", &["tea=2"]).await.unwrap_err());
     assert_eq!(refused, Refusal::ReservationExpired { refund_required: false });
     assert!(matches!(
         bench.record("k").await.unwrap().status,
-        Status::Canceled {
-            reason: CancelReason::RecordedTooLate
-        }
+        Status::Canceled { reason: CancelReason::RecordedTooLate }
     ));
     assert_eq!(bench.home("tea").await.free, 5);
     bench.assert_sound().await;
@@ -230,17 +170,11 @@ async fn the_next_shopper_takes_what_nobody_paid_for() {
     bench.stocked("tea", 2).await;
     bench.reserve("first", &["tea=2"]).await.unwrap();
     bench.clock.advance(900);
-    assert_eq!(
-        refusal(bench.reserve("early", &["tea=1"]).await.unwrap_err()),
-        short("tea", 1, 0)
-    );
+    assert_eq!(refusal(bench.reserve("early", &["tea=1"]).await.unwrap_err()), short("tea", 1, 0));
     bench.clock.advance(1);
     assert_eq!(bench.level("tea").await.available, 2, "exact before anybody has swept");
     bench.reserve("second", &["tea=2"]).await.unwrap();
-    assert!(matches!(
-        bench.record("first").await.unwrap().status,
-        Status::Expired { .. }
-    ));
+    assert!(matches!(bench.record("first").await.unwrap().status, Status::Expired { .. }));
     bench.assert_sound().await;
 }
 
@@ -255,10 +189,7 @@ async fn the_next_shopper_does_not_take_what_was_paid_for_or_extended() {
     bench.clock.advance(600);
     bench.store.extend(&rid("extended"), &extension, 900).await.unwrap();
     bench.clock.advance(301);
-    assert_eq!(
-        refusal(bench.reserve("second", &["tea=1"]).await.unwrap_err()),
-        short("tea", 1, 0)
-    );
+    assert_eq!(refusal(bench.reserve("second", &["tea=1"]).await.unwrap_err()), short("tea", 1, 0));
     bench.store.confirm(&rid("extended"), None).await.unwrap();
     assert_eq!(bench.level("tea").await.sold, 2);
     bench.assert_sound().await;
@@ -272,15 +203,8 @@ async fn a_replay_is_answered_whatever_became_of_the_reservation() {
     bench.store.confirm(&rid("k"), None).await.unwrap();
     bench.clock.advance(901);
     let home = stock("tea").home();
-    bench
-        .store
-        .resolve(&home, &rid("k"), "1@1800000900".parse().unwrap())
-        .await
-        .unwrap();
-    assert_eq!(
-        (bench.home("tea").await.sold, bench.home("tea").await.holds.len()),
-        (1, 0)
-    );
+    bench.store.resolve(&home, &rid("k"), "1@1800000900".parse().unwrap()).await.unwrap();
+    assert_eq!((bench.home("tea").await.sold, bench.home("tea").await.holds.len()), (1, 0));
     // Nothing is left to hold; still the answer is the recorded reservation, not a shortage.
     let again = bench.reserve("k", &["tea=1"]).await.unwrap();
     assert!(again.replayed && matches!(again.reservation.status, Status::Confirmed { .. }));

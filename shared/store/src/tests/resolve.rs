@@ -26,13 +26,7 @@ async fn an_unpaid_hold_comes_back_after_its_last_second() {
     for _ in 0..2 {
         assert_eq!(resolve().await.unwrap(), Resolved::Done);
     }
-    assert_eq!(
-        (
-            bench.home("tea").await.free,
-            bench.record("k").await.unwrap().status_word(at(901))
-        ),
-        (5, "expired")
-    );
+    assert_eq!((bench.home("tea").await.free, bench.record("k").await.unwrap().status_word(at(901))), (5, "expired"));
     bench.assert_sound().await;
 }
 
@@ -44,11 +38,7 @@ async fn a_paid_hold_is_settled_once() {
     bench.store.confirm(&rid("k"), None).await.unwrap();
     bench.clock.advance(901);
     for _ in 0..3 {
-        bench
-            .store
-            .resolve(&stock("tea").home(), &rid("k"), hold("2@1800000900"))
-            .await
-            .unwrap();
+        bench.store.resolve(&stock("tea").home(), &rid("k"), hold("2@1800000900")).await.unwrap();
     }
     let home = bench.home("tea").await;
     assert_eq!((home.free, home.sold, home.watermark), (3, 2, Some(at(900))));
@@ -60,30 +50,15 @@ async fn a_hold_that_nobody_recorded_is_closed_before_it_is_released() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
     let home = stock("tea").home();
-    bench
-        .store
-        .write(&write::hold::hold(&home, &rid("k"), hold("2@1800000900")))
-        .await
-        .unwrap();
+    bench.store.write(&write::hold::hold(&home, &rid("k"), hold("2@1800000900"))).await.unwrap();
     assert_eq!(
-        bench
-            .store
-            .resolve(&home, &rid("k"), hold("2@1800000900"))
-            .await
-            .unwrap(),
+        bench.store.resolve(&home, &rid("k"), hold("2@1800000900")).await.unwrap(),
         Resolved::WaitUntil(at(900))
     );
     bench.clock.advance(901);
-    bench
-        .store
-        .resolve(&home, &rid("k"), hold("2@1800000900"))
-        .await
-        .unwrap();
+    bench.store.resolve(&home, &rid("k"), hold("2@1800000900")).await.unwrap();
     assert_eq!(bench.home("tea").await.free, 5);
-    assert!(matches!(
-        bench.record("k").await.unwrap().status,
-        Status::Expired { successor: None }
-    ));
+    assert!(matches!(bench.record("k").await.unwrap().status, Status::Expired { successor: None }));
     // The attempt wakes up and tries to record after all: the record is there.
     let again = bench.reserve("k", &["tea=2"]).await.unwrap();
     assert!(again.replayed && matches!(again.reservation.status, Status::Expired { .. }));
@@ -100,11 +75,7 @@ async fn evidence_is_kept_for_longer_than_the_hold_it_testifies_against() {
     // A retry of the reserve, on its way since before the cancellation, holds again and dies.
     let late = hold("2@1800090000");
     let home = stock("tea").home();
-    bench
-        .store
-        .write(&write::hold::hold(&home, &rid("k"), late))
-        .await
-        .unwrap();
+    bench.store.write(&write::hold::hold(&home, &rid("k"), late)).await.unwrap();
     let before = bench.record("k").await.unwrap().purge_at.unwrap();
     assert!(before < at(90_000 + 86_400));
     bench.store.resolve(&home, &rid("k"), late).await.unwrap();
@@ -121,25 +92,11 @@ async fn a_stale_timer_releases_nothing_that_is_not_its_own() {
     let home = stock("tea").home();
     // Another value than the one that stands.
     bench.clock.advance(901);
-    assert_eq!(
-        bench
-            .store
-            .resolve(&home, &rid("k"), hold("2@1800000899"))
-            .await
-            .unwrap(),
-        Resolved::Done
-    );
+    assert_eq!(bench.store.resolve(&home, &rid("k"), hold("2@1800000899")).await.unwrap(), Resolved::Done);
     assert_eq!(bench.home("tea").await.free, 3);
     // A bucket that is gone.
     let gone = stock("tea").child(7);
-    assert_eq!(
-        bench
-            .store
-            .resolve(&gone, &rid("k"), hold("2@1800000900"))
-            .await
-            .unwrap(),
-        Resolved::Done
-    );
+    assert_eq!(bench.store.resolve(&gone, &rid("k"), hold("2@1800000900")).await.unwrap(), Resolved::Done);
     bench.assert_sound().await;
 }
 
@@ -148,28 +105,16 @@ async fn deletion_by_ttl_resolves_what_the_record_left_behind() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
     bench.reserve("k", &["tea=2"]).await.unwrap();
-    let image = bench
-        .store
-        .get(crate::keys::reservation(&rid("k")))
-        .await
-        .unwrap()
-        .unwrap();
+    let image = bench.store.get(crate::keys::reservation(&rid("k"))).await.unwrap().unwrap();
     bench.clock.advance(100_000);
     bench.delete_record("k").await;
     for armed in stream::holds_of_removed_reservation(&image).unwrap() {
-        assert_eq!(
-            bench.store.resolve(&armed.bucket, &armed.id, armed.hold).await.unwrap(),
-            Resolved::Done
-        );
+        assert_eq!(bench.store.resolve(&armed.bucket, &armed.id, armed.hold).await.unwrap(), Resolved::Done);
     }
     assert_eq!(bench.home("tea").await.free, 5);
     // Resolving again finds no hold, and makes no record of one.
     bench.delete_record("k").await;
-    bench
-        .store
-        .resolve(&stock("tea").home(), &rid("k"), hold("2@1800000900"))
-        .await
-        .unwrap();
+    bench.store.resolve(&stock("tea").home(), &rid("k"), hold("2@1800000900")).await.unwrap();
     assert_eq!(bench.record("k").await, None);
     bench.assert_sound().await;
 }
@@ -184,24 +129,13 @@ async fn the_stream_tells_new_holds_from_old_ones() {
     let between = image().await.unwrap().unwrap();
     bench.reserve("two", &["tea=2"]).await.unwrap();
     let after = image().await.unwrap().unwrap();
-    let new = |old, new| {
-        stream::new_holds(old, new)
-            .unwrap()
-            .into_iter()
-            .map(|armed| armed.id)
-            .collect::<Vec<_>>()
-    };
+    let new = |old, new| stream::new_holds(old, new).unwrap().into_iter().map(|armed| armed.id).collect::<Vec<_>>();
     assert_eq!(new(Some(&before), Some(&between)), [rid("one")]);
     assert_eq!(new(Some(&between), Some(&after)), [rid("two")]);
     assert_eq!(new(None, Some(&after)).len(), 2);
     assert_eq!(new(Some(&after), Some(&after)), []);
     assert_eq!(new(Some(&after), None), []);
-    let record = bench
-        .store
-        .get(crate::keys::reservation(&rid("one")))
-        .await
-        .unwrap()
-        .unwrap();
+    let record = bench.store.get(crate::keys::reservation(&rid("one"))).await.unwrap().unwrap();
     assert_eq!(new(None, Some(&record)), []);
     assert_eq!(stream::holds_of_removed_reservation(&record).unwrap().len(), 1);
     assert_eq!(stream::holds_of_removed_reservation(&after).unwrap(), []);
@@ -211,18 +145,9 @@ async fn the_stream_tells_new_holds_from_old_ones() {
 async fn an_order_is_settled_like_any_paid_hold() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
-    let order = bench
-        .store
-        .sell(&request(Kind::Order, "k", &["tea=2"]))
-        .await
-        .unwrap()
-        .reservation;
+    let order = bench.store.sell(&request(Kind::Order, "k", &["tea=2"])).await.unwrap().reservation;
     bench.clock.advance(901);
-    bench
-        .store
-        .resolve(&stock("tea").home(), &order.id, order.allocations[0].hold)
-        .await
-        .unwrap();
+    bench.store.resolve(&stock("tea").home(), &order.id, order.allocations[0].hold).await.unwrap();
     assert_eq!(bench.home("tea").await.sold, 2);
     assert_eq!(bench.store.order(&order.id).await.unwrap(), order);
     assert_eq!(bench.audit(true).await.violations, []);

@@ -22,29 +22,17 @@ use crate::{
 /// **Open** child number `home.next_child` with `units` of the home's, all free; or, for a line too large for any child, with
 /// that line's `hold` in it and nothing free.
 pub(crate) fn open(stock: &StockId, home: &Home, units: u64, born_with: Option<(&ReservationId, Hold)>) -> Vec<Write> {
-    let from_home = Write::update(
-        keys::bucket(&stock.home()),
-        "SET a = a - :n, hi = hi + :one",
-        "a >= :n AND hi = :hi",
-    )
-    .value(":n", number(units))
-    .value(":one", number(1))
-    .value(":hi", number(home.next_child.into()));
+    let from_home =
+        Write::update(keys::bucket(&stock.home()), "SET a = a - :n, hi = hi + :one", "a >= :n AND hi = :hi")
+            .value(":n", number(units))
+            .value(":one", number(1))
+            .value(":hi", number(home.next_child.into()));
     let child = stock.child(home.next_child);
     let holds: BTreeMap<_, _> = born_with.into_iter().map(|(id, hold)| (id.clone(), hold)).collect();
     let held: u64 = holds.values().map(|hold| hold.quantity.units()).sum();
     let role = Role::Child { owes_home: false };
-    let bucket = Bucket {
-        free: units - held,
-        holds,
-        sold: 0,
-        watermark: None,
-        role,
-    };
-    vec![
-        from_home,
-        Write::put(encode_bucket(&child, &bucket), "attribute_not_exists(pk)"),
-    ]
+    let bucket = Bucket { free: units - held, holds, sold: 0, watermark: None, role };
+    vec![from_home, Write::put(encode_bucket(&child, &bucket), "attribute_not_exists(pk)")]
 }
 
 /// **Fold** `units` of a child's free ones back into its home, whose open shortfall is `home_shortfall`.
@@ -58,12 +46,8 @@ pub(crate) fn delete(child: &BucketId, sold: u64) -> Vec<Write> {
     let gone = Write::delete(keys::bucket(child), "a = :zero AND size(h) = :zero AND sold = :sold")
         .value(":zero", number(0))
         .value(":sold", number(sold));
-    let home = Write::update(
-        keys::bucket(&child.stock.home()),
-        "SET sold = sold + :sold",
-        "attribute_exists(pk)",
-    )
-    .value(":sold", number(sold));
+    let home = Write::update(keys::bucket(&child.stock.home()), "SET sold = sold + :sold", "attribute_exists(pk)")
+        .value(":sold", number(sold));
     vec![gone, home]
 }
 

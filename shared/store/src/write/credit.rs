@@ -11,28 +11,16 @@ use crate::{item::number, keys, table::Write};
 pub(crate) fn credit(home: &BucketId, units: u64, shortfall: u64) -> Write {
     let key = keys::bucket(home);
     if shortfall == 0 {
-        return Write::update(
-            key,
-            "SET a = a + :q",
-            "attribute_exists(pk) AND attribute_not_exists(owed)",
-        )
-        .value(":q", number(units));
+        return Write::update(key, "SET a = a + :q", "attribute_exists(pk) AND attribute_not_exists(owed)")
+            .value(":q", number(units));
     }
     let divided = divide(units, shortfall);
     let left = shortfall - divided.to_shortfall;
-    let expression = if left == 0 {
-        "SET a = a + :q REMOVE owed"
-    } else {
-        "SET a = a + :q, owed = :left"
-    };
+    let expression = if left == 0 { "SET a = a + :q REMOVE owed" } else { "SET a = a + :q, owed = :left" };
     let write = Write::update(key, expression, "owed = :owed")
         .value(":q", number(divided.to_free))
         .value(":owed", number(shortfall));
-    if left == 0 {
-        write
-    } else {
-        write.value(":left", number(left))
-    }
+    if left == 0 { write } else { write.value(":left", number(left)) }
 }
 
 /// Takes `units` from a home's free ones.

@@ -41,28 +41,20 @@ pub(crate) fn confirm(id: &ReservationId, order_id: Option<&Reference>, now: Tim
 
 /// **Cancel**; its holds are released afterwards.
 pub(crate) fn cancel(id: &ReservationId) -> Write {
-    Write::update(
-        keys::reservation(id),
-        "SET #status = :canceled, reason = :requested",
-        "#status = :active",
-    )
-    .name(STATUS, "status")
-    .value(":canceled", text(status::CANCELED))
-    .value(":requested", text(crate::item::reason::REQUESTED))
-    .value(":active", text(status::ACTIVE))
+    Write::update(keys::reservation(id), "SET #status = :canceled, reason = :requested", "#status = :active")
+        .name(STATUS, "status")
+        .value(":canceled", text(status::CANCELED))
+        .value(":requested", text(crate::item::reason::REQUESTED))
+        .value(":active", text(status::ACTIVE))
 }
 
 /// **Expire**: nobody paid in time.
 pub(crate) fn expire(id: &ReservationId, now: Timestamp) -> Write {
-    Write::update(
-        keys::reservation(id),
-        "SET #status = :expired",
-        "#status = :active AND expires_at < :now",
-    )
-    .name(STATUS, "status")
-    .value(":expired", text(status::EXPIRED))
-    .value(":active", text(status::ACTIVE))
-    .value(":now", instant(now))
+    Write::update(keys::reservation(id), "SET #status = :expired", "#status = :active AND expires_at < :now")
+        .name(STATUS, "status")
+        .value(":expired", text(status::EXPIRED))
+        .value(":active", text(status::ACTIVE))
+        .value(":now", instant(now))
 }
 
 /// **Close** an expired reservation in favour of the `successor` under which a late payment takes the units again.
@@ -82,26 +74,18 @@ pub(crate) fn close(id: &ReservationId, successor: &ReservationId, now: Timestam
 
 /// **Keep a refusal**: a payment was answered with "refund", so the record that says so must not be deleted.
 pub(crate) fn keep_refusal(id: &ReservationId) -> Write {
-    Write::update(
-        keys::reservation(id),
-        "REMOVE #ttl",
-        "#status = :canceled OR #status = :expired",
-    )
-    .name(STATUS, "status")
-    .name(TTL, "ttl")
-    .value(":canceled", text(status::CANCELED))
-    .value(":expired", text(status::EXPIRED))
+    Write::update(keys::reservation(id), "REMOVE #ttl", "#status = :canceled OR #status = :expired")
+        .name(STATUS, "status")
+        .name(TTL, "ttl")
+        .value(":canceled", text(status::CANCELED))
+        .value(":expired", text(status::EXPIRED))
 }
 
 /// **Keep the record** until `purge_at` at least: evidence must outlive the hold that it testifies against.
 pub(crate) fn keep_until(id: &ReservationId, purge_at: Timestamp) -> Write {
-    Write::update(
-        keys::reservation(id),
-        "SET #ttl = :purge_at",
-        "attribute_exists(#ttl) AND #ttl < :purge_at",
-    )
-    .name(TTL, "ttl")
-    .value(":purge_at", instant(purge_at))
+    Write::update(keys::reservation(id), "SET #ttl = :purge_at", "attribute_exists(#ttl) AND #ttl < :purge_at")
+        .name(TTL, "ttl")
+        .value(":purge_at", instant(purge_at))
 }
 
 /// **Extend**: another end for the reservation; its holds stay as they are. The end that the new one was computed from must

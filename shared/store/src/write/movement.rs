@@ -16,10 +16,7 @@ use crate::{
 
 /// Units come in.
 pub(crate) fn incoming(movement: &Movement, units: u64, shortfall: u64) -> Vec<Write> {
-    vec![
-        credit::credit(&movement.stock.home(), units, shortfall),
-        explain(movement),
-    ]
+    vec![credit::credit(&movement.stock.home(), units, shortfall), explain(movement)]
 }
 
 /// Units go out.
@@ -30,11 +27,7 @@ pub(crate) fn outgoing(movement: &Movement, units: u64) -> Vec<Write> {
 /// A count found less than is held: all that the `home` has free goes, and `movement.shortfall` is recorded.
 pub(crate) fn shortfall(movement: &Movement, home: &Bucket) -> Vec<Write> {
     let window = home.home().copied().unwrap_or_default();
-    let as_seen = if window.shortfall == 0 {
-        "attribute_not_exists(owed)"
-    } else {
-        "owed = :owed"
-    };
+    let as_seen = if window.shortfall == 0 { "attribute_not_exists(owed)" } else { "owed = :owed" };
     let update = Write::update(
         keys::bucket(&movement.stock.home()),
         "SET a = :zero, owed = :missing",
@@ -44,21 +37,13 @@ pub(crate) fn shortfall(movement: &Movement, home: &Bucket) -> Vec<Write> {
     .value(":missing", number(window.shortfall + movement.shortfall))
     .value(":a", number(home.free))
     .value(":hi", number(window.next_child.into()));
-    let update = if window.shortfall == 0 {
-        update
-    } else {
-        update.value(":owed", number(window.shortfall))
-    };
+    let update = if window.shortfall == 0 { update } else { update.value(":owed", number(window.shortfall)) };
     let listed = Item::from([
         (keys::PK.to_owned(), text(keys::shortfall(&movement.id))),
         (keys::LIST.to_owned(), text(keys::SHORTFALL_LIST)),
         (keys::RANK.to_owned(), text(keys::movement_rank(movement))),
     ]);
-    vec![
-        update,
-        explain(movement),
-        Write::put(listed, "attribute_not_exists(pk)"),
-    ]
+    vec![update, explain(movement), Write::put(listed, "attribute_not_exists(pk)")]
 }
 
 fn explain(movement: &Movement) -> Write {

@@ -20,20 +20,15 @@ use crate::{
 };
 
 /// Names for up to [`domain::limits::MAX_SETTLED_AT_ONCE`] reservations.
-const RIDS: [&str; 10] = [
-    "#rid0", "#rid1", "#rid2", "#rid3", "#rid4", "#rid5", "#rid6", "#rid7", "#rid8", "#rid9",
-];
+const RIDS: [&str; 10] = ["#rid0", "#rid1", "#rid2", "#rid3", "#rid4", "#rid5", "#rid6", "#rid7", "#rid8", "#rid9"];
 
 /// Settles `holds` (1 to 10). `watermark` is what the bucket's was seen to be.
 pub(crate) fn settle(bucket: &BucketId, holds: &[(ReservationId, Hold)], watermark: Option<Timestamp>) -> Write {
     debug_assert!((1..=RIDS.len()).contains(&holds.len()));
     let latest = holds.iter().map(|(_, hold)| hold.expires_at).max();
     let raises = watermark <= latest;
-    let mut expression = String::from(if raises {
-        "SET sold = sold + :q, w = :exp REMOVE "
-    } else {
-        "SET sold = sold + :q REMOVE "
-    });
+    let mut expression =
+        String::from(if raises { "SET sold = sold + :q, w = :exp REMOVE " } else { "SET sold = sold + :q REMOVE " });
     let mut condition = String::new();
     for (n, rid) in RIDS.iter().take(holds.len()).enumerate() {
         let comma = if n == 0 { "" } else { ", " };
@@ -41,11 +36,7 @@ pub(crate) fn settle(bucket: &BucketId, holds: &[(ReservationId, Hold)], waterma
         let _ = write!(expression, "{comma}h.{rid}");
         let _ = write!(condition, "h.{rid} = :hold{n} AND ");
     }
-    condition.push_str(if raises {
-        "(attribute_not_exists(w) OR w <= :exp)"
-    } else {
-        "w > :exp"
-    });
+    condition.push_str(if raises { "(attribute_not_exists(w) OR w <= :exp)" } else { "w > :exp" });
     let units = holds.iter().map(|(_, hold)| hold.quantity.units()).sum();
     let mut write = Write::update(keys::bucket(bucket), expression, condition).value(":q", number(units));
     if let Some(latest) = latest {

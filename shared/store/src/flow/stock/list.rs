@@ -21,9 +21,7 @@ impl Store {
     /// # Errors
     /// Refused with `InvalidRequest` for a cursor that is not ours; or a fault.
     pub async fn list_stock(&self, limit: usize, cursor: Option<&str>) -> Result<Page<StockView>, Failure> {
-        let after = cursor
-            .map(|cursor| after(cursor, keys::STOCK_LIST, |rank| format!("S#{rank}")))
-            .transpose()?;
+        let after = cursor.map(|cursor| after(cursor, keys::STOCK_LIST, |rank| format!("S#{rank}"))).transpose()?;
         let page = self.list(keys::STOCK_LIST.to_owned(), false, limit, after).await?;
         let stocks = page.items.iter().map(|item| {
             let id: domain::bucket::BucketId = keys::name(keys::of(item)).parse()?;
@@ -31,10 +29,7 @@ impl Store {
         });
         let stocks: Vec<StockId> = stocks.collect::<Result<_, Fault>>()?;
         let items = self.view(&stocks, Records::OfAll).await?;
-        Ok(Page {
-            items,
-            next_cursor: page.next_cursor.map(opaque),
-        })
+        Ok(Page { items, next_cursor: page.next_cursor.map(opaque) })
     }
 
     /// The movements of a SKU in a channel, newest first.
@@ -48,15 +43,10 @@ impl Store {
         cursor: Option<&str>,
     ) -> Result<Page<Movement>, Failure> {
         if self.get_bucket(&stock.home()).await?.is_none() {
-            return Err(Refusal::UnknownSku {
-                skus: vec![stock.sku.clone()],
-            }
-            .into());
+            return Err(Refusal::UnknownSku { skus: vec![stock.sku.clone()] }.into());
         }
         let list = keys::movement_list(stock);
-        let after = cursor
-            .map(|cursor| after(cursor, &list, |rank| format!("M#{}", id_in(rank))))
-            .transpose()?;
+        let after = cursor.map(|cursor| after(cursor, &list, |rank| format!("M#{}", id_in(rank)))).transpose()?;
         let page = self.list(list, true, limit, after).await?;
         self.movements_of(page, str::to_owned).await
     }
@@ -67,9 +57,7 @@ impl Store {
     /// Refused with `InvalidRequest` for a cursor that is not ours; or a fault.
     pub async fn list_shortfalls(&self, limit: usize, cursor: Option<&str>) -> Result<Page<Movement>, Failure> {
         let list = keys::SHORTFALL_LIST;
-        let after = cursor
-            .map(|cursor| after(cursor, list, |rank| format!("X#{}", id_in(rank))))
-            .transpose()?;
+        let after = cursor.map(|cursor| after(cursor, list, |rank| format!("X#{}", id_in(rank)))).transpose()?;
         let page = self.list(list.to_owned(), true, limit, after).await?;
         self.movements_of(page, keys::movement_of_shortfall).await
     }
@@ -81,15 +69,8 @@ impl Store {
     ) -> Result<Page<Movement>, Failure> {
         let keys: Vec<String> = page.items.iter().map(|item| movement_key(keys::of(item))).collect();
         let found = self.batch_get(keys.iter().cloned().collect()).await?;
-        let items = keys
-            .iter()
-            .filter_map(|key| found.get(key))
-            .map(decode_movement)
-            .collect::<Result<_, _>>()?;
-        Ok(Page {
-            items,
-            next_cursor: page.next_cursor.map(opaque),
-        })
+        let items = keys.iter().filter_map(|key| found.get(key)).map(decode_movement).collect::<Result<_, _>>()?;
+        Ok(Page { items, next_cursor: page.next_cursor.map(opaque) })
     }
 }
 
@@ -102,10 +83,7 @@ fn opaque(rank: String) -> String {
 }
 
 fn after(cursor: &str, list: &str, key: impl Fn(&str) -> String) -> Result<Item, Refusal> {
-    let decoded = URL_SAFE_NO_PAD
-        .decode(cursor)
-        .ok()
-        .and_then(|bytes| String::from_utf8(bytes).ok());
+    let decoded = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
     match decoded {
         Some(rank) if rank.contains('#') => Ok(Item::from([
             (keys::PK.to_owned(), text(key(&rank))),
@@ -114,12 +92,7 @@ fn after(cursor: &str, list: &str, key: impl Fn(&str) -> String) -> Result<Item,
         ])),
         _ => {
             let detail = "must be a `next_cursor` of the same list".to_owned();
-            Err(Refusal::InvalidRequest {
-                errors: vec![FieldError {
-                    field: "cursor".to_owned(),
-                    detail,
-                }],
-            })
+            Err(Refusal::InvalidRequest { errors: vec![FieldError { field: "cursor".to_owned(), detail }] })
         }
     }
 }

@@ -57,10 +57,7 @@ impl Store {
             };
             let met = match self.transact(writes).await? {
                 Transacted::Applied => {
-                    return Ok(Moved {
-                        movement: *movement,
-                        replayed: false,
-                    });
+                    return Ok(Moved { movement: *movement, replayed: false });
                 }
                 Transacted::Refused(met) => met,
             };
@@ -90,8 +87,7 @@ impl Store {
                 Ok(incoming(correction.units().unsigned_abs()))
             }
             MovementKind::Adjust(correction) => {
-                self.plan_correction(request, correction.units().unsigned_abs(), home)
-                    .await
+                self.plan_correction(request, correction.units().unsigned_abs(), home).await
             }
             MovementKind::Count(counted) => self.plan_count(request, counted).await,
         }
@@ -111,11 +107,7 @@ impl Store {
                 // The request's range check makes this a quantity.
                 let requested = Quantity::new(units).map_err(|_| Refusal::Contended)?;
                 let sku = request.stock.sku.clone();
-                let lines = vec![Shortage {
-                    sku,
-                    requested,
-                    available: view.free(),
-                }];
+                let lines = vec![Shortage { sku, requested, available: view.free() }];
                 return Err(Refusal::InsufficientStock { lines }.into());
             }
             if home_free < units {
@@ -194,18 +186,12 @@ impl Store {
 }
 
 fn unknown(sku: &Sku) -> Failure {
-    Refusal::UnknownSku {
-        skus: vec![sku.clone()],
-    }
-    .into()
+    Refusal::UnknownSku { skus: vec![sku.clone()] }.into()
 }
 
 fn replay(request: &MovementRequest, movement: Movement) -> Result<Moved, Failure> {
     if movement.fingerprint == request.fingerprint() {
-        Ok(Moved {
-            movement,
-            replayed: true,
-        })
+        Ok(Moved { movement, replayed: true })
     } else {
         Err(Refusal::IdempotencyKeyReused.into())
     }

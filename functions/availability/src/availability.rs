@@ -1,0 +1,75 @@
+//! `GET /v1/availability?sku=a&sku=b&channel=own`: exact at the moment of the answer, in the order asked. A hold that nobody
+//! paid for counts as free from the second it is over, whether or not anything has released it.
+
+use domain::{
+    bucket::StockId,
+    ids::{Channel, Sku},
+    limits::MAX_AVAILABILITY_SKUS,
+};
+use http::{Problem, Request, Response, view::rfc3339};
+use runtime::{App, problem};
+use serde::Serialize;
+
+#[derive(Serialize)]
+struct Availability<'a> {
+    channel: &'a str,
+    as_of: String,
+    items: Vec<Item<'a>>,
+}
+
+#[derive(Serialize)]
+struct Item<'a> {
+    sku: &'a str,
+    available: u64,
+    in_stock: bool,
+}
+
+pub(crate) async fn read(app: &App, request: &Request) -> Result<Response, Problem> {
+    let (channel, stocks) = asked(request)?;
+    let views = app.store.availability(&stocks).await.map_err(problem)?;
+    let now = app.now();
+    let items = views.iter().map(|view| {
+        let available = view.level(now).available;
+        Item { sku: view.stock.sku.as_str(), available, in_stock: available > 0 }
+    });
+    Ok(Response::ok(&Availability { channel: channel.as_str(), as_of: rfc3339(now), items: items.collect() }))
+}
+
+fn asked(request: &Request) -> Result<(Channel, Vec<StockId>), Problem> {
+    http::parse(request, |input| {
+        let channel = input.query("channel").unwrap_or_else(Channel::own);
+        let skus: Vec<Sku> = input.query_list("sku", MAX_AVAILABILITY_SKUS)?;
+        let stocks = skus.into_iter().map(|sku| StockId { sku, channel: channel.clone() }).collect();
+        Some((channel, stocks))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use http::testing::Sample;
+
+    use super::*;
+
+    fn sample(query: &str) -> Request {
+        Sample::new("GET /v1/availability").query(query).request()
+    }
+
+    #[test]
+    fn skus_are_asked_for_in_their_order() {
+        let (channel, stocks) = asked(&sample("sku=tea&channel=amazon&sku=mug&sku=tea")).unwrap();
+        let asked: Vec<String> = stocks.iter().map(ToString::to_string).collect();
+        assert_eq!(
+            (channel.as_str(), asked),
+            ("amazon", ["tea#amazon", "mug#amazon", "tea#amazon"].map(str::to_owned).to_vec())
+        );
+    }
+
+    #[test]
+    fn one_to_a_hundred_skus() {
+        let skus = |count: usize| vec!["sku=a"; count].join("&");
+        assert!(asked(&sample(&skus(100))).is_ok());
+        for query in ["", "channel=own", &skus(101), "sku=a,b", "sku=a&limit=1", "skus=a"] {
+            assert!(asked(&sample(query)).is_err(), "{query}");
+        }
+    }
+}

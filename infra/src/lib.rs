@@ -1,0 +1,3 @@
+//! Holdfast on one machine: see [`local`].
+
+pub mod local;

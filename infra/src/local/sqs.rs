@@ -1,0 +1,111 @@
+//! SQS: the embedded queues behind their own HTTP endpoint, and the template's queues in whichever server is used.
+
+use std::{
+    collections::{BTreeMap, HashMap},
+    net::SocketAddr,
+    sync::Arc,
+};
+
+use anyhow::{Context, Result, anyhow};
+use aws_sdk_sqs::{
+    Client,
+    types::QueueAttributeName::{
+        self as Attribute, ContentBasedDeduplication, FifoQueue, MessageRetentionPeriod, QueueArn, RedrivePolicy,
+        VisibilityTimeout,
+    },
+};
+use hyper::server::conn::http1;
+use hyper_util::rt::TokioIo;
+use rustack_sqs_core::{config::SqsConfig, handler::RustackSqsHandler, provider::RustackSqs};
+use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
+use serde_json::json;
+use tokio::{net::TcpListener, task::JoinSet};
+
+use super::{
+    event::{ACCOUNT, REGION},
+    template::{Named, Queue},
+};
+
+/// A queue of the template, as it exists in the server.
+#[derive(Debug, Clone)]
+pub struct Created {
+    pub url: String,
+    pub arn: String,
+}
+
+/// The queues by the template's ids.
+pub type Queues = BTreeMap<String, Created>;
+
+/// The queue of this id.
+pub fn find<'a>(queues: &'a Queues, id: &str) -> Result<&'a Created> {
+    queues.get(id).ok_or_else(|| anyhow!("template.yaml names {id} as a queue, which it is not"))
+}
+
+/// Serves the embedded queues on `listener`, for as long as the future is polled. They live in memory only: what a queue held
+/// when the process died is armed again from the table (see [`super::upkeep`]).
+pub async fn embedded(listener: TcpListener, address: SocketAddr) {
+    let queues = Arc::new(RustackSqs::new(SqsConfig {
+        host: address.ip().to_string(),
+        port: address.port(),
+        account_id: ACCOUNT.into(),
+        default_region: REGION.into(),
+        ..SqsConfig::default()
+    }));
+    let service = SqsHttpService::new(Arc::new(RustackSqsHandler::new(queues)), SqsHttpConfig::default());
+    let mut connections = JoinSet::new();
+    loop {
+        tokio::select! {
+            accepted = listener.accept() => {
+                // An accept that fails (too many open files, say) says nothing about the next one.
+                let Ok((stream, _)) = accepted else { continue };
+                connections.spawn(http1::Builder::new().serve_connection(TokioIo::new(stream), service.clone()));
+            }
+            Some(_) = connections.join_next() => {}
+        }
+    }
+}
+
+/// Makes the queues that are missing. Dead-letter queues are connected once all exist, so their order does not matter.
+pub async fn ensure_queues(client: &Client, prefix: &str, queues: &[Named<Queue>]) -> Result<Queues> {
+    let mut created = Queues::new();
+    for queue in queues {
+        let what = || format!("create queue {}", queue.id);
+        created.insert(queue.id.clone(), create(client, prefix, queue).await.with_context(what)?);
+    }
+    for queue in queues {
+        let Some(redrive) = &queue.properties.redrive_policy else { continue };
+        let target = find(&created, &redrive.dead_letter_target_arn)?;
+        let policy = json!({"deadLetterTargetArn": target.arn, "maxReceiveCount": redrive.max_receive_count});
+        client
+            .set_queue_attributes()
+            .queue_url(&created[&queue.id].url)
+            .attributes(RedrivePolicy, policy.to_string())
+            .send()
+            .await
+            .with_context(|| format!("connect queue {} to its dead-letter queue", queue.id))?;
+    }
+    Ok(created)
+}
+
+async fn create(client: &Client, prefix: &str, queue: &Named<Queue>) -> Result<Created> {
+    let Queue { fifo_queue, content_based_deduplication, visibility_timeout, message_retention_period, .. } =
+        queue.properties;
+    let suffix = if fifo_queue { ".fifo" } else { "" };
+    let mut attributes: HashMap<Attribute, String> = HashMap::new();
+    if fifo_queue {
+        attributes.insert(FifoQueue, "true".into());
+        attributes.insert(ContentBasedDeduplication, content_based_deduplication.to_string());
+    }
+    attributes.extend(visibility_timeout.map(|seconds| (VisibilityTimeout, seconds.to_string())));
+    attributes.extend(message_retention_period.map(|seconds| (MessageRetentionPeriod, seconds.to_string())));
+    let made = client
+        .create_queue()
+        .queue_name(format!("{prefix}-{}{suffix}", queue.id))
+        .set_attributes(Some(attributes))
+        .send()
+        .await?;
+    let url = made.queue_url.ok_or_else(|| anyhow!("no queue URL in the answer"))?;
+    let found = client.get_queue_attributes().queue_url(&url).attribute_names(QueueArn).send().await?;
+    let arn = found.attributes.and_then(|mut attributes| attributes.remove(&QueueArn));
+    Ok(Created { url, arn: arn.ok_or_else(|| anyhow!("no QueueArn in the answer"))? })
+}

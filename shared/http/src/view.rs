@@ -1,0 +1,172 @@
+//! Reservations, orders and instants as the API shows them: `snake_case`, absent rather than `null`, RFC 3339 in UTC.
+
+use domain::{
+    ids::Reference,
+    reservation::{Line, Reservation, Status},
+    time::Timestamp,
+};
+use serde::Serialize;
+
+/// `2025-11-23T09:00:00Z`. An instant after the year 9999 is shown as its end.
+#[must_use]
+pub fn rfc3339(instant: Timestamp) -> String {
+    let seconds = i64::try_from(instant.epoch_seconds()).unwrap_or(i64::MAX);
+    let end = jiff::Timestamp::MAX.as_second();
+    // Cannot fail: whole seconds from 1970 to jiff's own last one are in its range.
+    jiff::Timestamp::from_second(seconds.min(end)).map_or_else(|_| String::new(), |instant| instant.to_string())
+}
+
+/// A line of a reservation or an order.
+#[derive(Debug, Serialize)]
+pub struct LineView<'a> {
+    sku: &'a str,
+    quantity: u64,
+}
+
+fn lines(lines: &[Line]) -> Vec<LineView<'_>> {
+    lines.iter().map(|line| LineView { sku: line.sku.as_str(), quantity: line.quantity.units() }).collect()
+}
+
+fn confirmed_at(reservation: &Reservation) -> Option<String> {
+    match reservation.status {
+        Status::Confirmed { at } => Some(rfc3339(at)),
+        _ => None,
+    }
+}
+
+/// A reservation.
+#[derive(Debug, Serialize)]
+pub struct ReservationView<'a> {
+    id: &'a str,
+    status: &'static str,
+    channel: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+    lines: Vec<LineView<'a>>,
+    created_at: String,
+    expires_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_at: Option<String>,
+}
+
+impl<'a> ReservationView<'a> {
+    /// As it stands at `now`.
+    #[must_use]
+    pub fn new(reservation: &'a Reservation, now: Timestamp) -> Self {
+        Self {
+            id: reservation.id.as_str(),
+            status: reservation.status_word(now),
+            channel: reservation.channel.as_str(),
+            order_id: reservation.order_id.as_ref().map(Reference::as_str),
+            session_id: reservation.session_id.as_ref().map(Reference::as_str),
+            lines: lines(&reservation.lines),
+            created_at: rfc3339(reservation.created_at),
+            expires_at: rfc3339(reservation.expires_at),
+            confirmed_at: confirmed_at(reservation),
+        }
+    }
+}
+
+/// An order: a sale, or one that was refused.
+#[derive(Debug, Serialize)]
+pub struct OrderView<'a> {
+    id: &'a str,
+    status: &'static str,
+    channel: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    order_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    session_id: Option<&'a str>,
+    lines: Vec<LineView<'a>>,
+    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    confirmed_at: Option<String>,
+}
+
+impl<'a> OrderView<'a> {
+    /// As it stands.
+    #[must_use]
+    pub fn new(order: &'a Reservation) -> Self {
+        Self {
+            id: order.id.as_str(),
+            status: if matches!(order.status, Status::Confirmed { .. }) { "confirmed" } else { "rejected" },
+            channel: order.channel.as_str(),
+            order_id: order.order_id.as_ref().map(Reference::as_str),
+            session_id: order.session_id.as_ref().map(Reference::as_str),
+            lines: lines(&order.lines),
+            created_at: rfc3339(order.created_at),
+            confirmed_at: confirmed_at(order),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use domain::{
+        ids::{Caller, Channel, ReservationId},
+        reservation::{CancelReason, Kind},
+    };
+    use serde_json::{json, to_value};
+
+    use super::*;
+
+    fn reservation(status: Status) -> Reservation {
+        Reservation {
+            id: ReservationId::derive(&Caller::new("c"), &"k".parse().unwrap()),
+            kind: Kind::Reservation,
+            status,
+            channel: Channel::own(),
+            lines: vec!["tea=2".parse().unwrap()],
+            allocations: vec!["tea#own=2@1763889300".parse().unwrap()],
+            created_at: Timestamp::from_epoch_seconds(1_763_888_400),
+            expires_at: Timestamp::from_epoch_seconds(1_763_889_300),
+            order_id: None,
+            session_id: Some("s-1".parse().unwrap()),
+            fingerprint: None,
+            purge_at: None,
+            extensions: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn instants_are_rfc_3339_in_utc_and_whole_seconds() {
+        for (seconds, text) in
+            [(0, "1970-01-01T00:00:00Z"), (1_763_888_400, "2025-11-23T09:00:00Z"), (u64::MAX, "9999-12-30T22:00:00Z")]
+        {
+            assert_eq!(rfc3339(Timestamp::from_epoch_seconds(seconds)), text);
+        }
+    }
+
+    #[test]
+    fn a_reservation_shows_what_is_there_and_nothing_internal() {
+        let active = reservation(Status::Active);
+        let now = active.expires_at;
+        assert_eq!(
+            to_value(ReservationView::new(&active, now)).unwrap(),
+            json!({
+                "id": active.id.as_str(), "status": "active", "channel": "own", "session_id": "s-1",
+                "lines": [{"sku": "tea", "quantity": 2}],
+                "created_at": "2025-11-23T09:00:00Z", "expires_at": "2025-11-23T09:15:00Z",
+            })
+        );
+        assert_eq!(ReservationView::new(&active, now.plus_seconds(1)).status, "expired");
+    }
+
+    #[test]
+    fn an_order_is_confirmed_or_rejected() {
+        let at = Timestamp::from_epoch_seconds(1_763_888_401);
+        let sold = reservation(Status::Confirmed { at });
+        let view = to_value(OrderView::new(&sold)).unwrap();
+        assert_eq!((&view["status"], &view["confirmed_at"]), (&json!("confirmed"), &json!("2025-11-23T09:00:01Z")));
+        assert!(view.get("expires_at").is_none());
+        let short = CancelReason::Short { lines: vec![] };
+        let refused = reservation(Status::Canceled { reason: short });
+        let view = to_value(OrderView::new(&refused)).unwrap();
+        assert_eq!(view["status"], "rejected");
+        assert!(view.get("confirmed_at").is_none());
+    }
+}

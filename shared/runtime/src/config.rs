@@ -1,0 +1,72 @@
+//! The environment variables of a function, read once.
+//!
+//! | variable | meaning |
+//! |---|---|
+//! | `TABLE_NAME` | the table |
+//! | `TIMER_QUEUE_URL` | the timer queue; `expire` only |
+//! | `LOG_LEVEL` | `error`, `warn`, `info` (the default), `debug` or `trace` |
+//! | `DYNAMODB_ENDPOINT`, `SQS_ENDPOINT` | another server than AWS's; local use and tests |
+//! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | set by Lambda |
+
+/// What the environment says.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Config {
+    /// The table.
+    pub table_name: String,
+    /// The timer queue.
+    pub timer_queue_url: Option<String>,
+    /// The AWS region.
+    pub region: String,
+    /// Where DynamoDB is, if not at AWS.
+    pub dynamodb_endpoint: Option<String>,
+    /// Where SQS is, if not at AWS.
+    pub sqs_endpoint: Option<String>,
+}
+
+/// A variable that the function cannot do without is not set.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
+#[error("the environment variable {0} is not set")]
+pub struct MissingVariable(pub &'static str);
+
+impl Config {
+    /// Reads the environment.
+    ///
+    /// # Errors
+    /// [`MissingVariable`] when one is missing that every function needs.
+    pub fn from_env() -> Result<Self, MissingVariable> {
+        Self::read(variable)
+    }
+
+    fn read(variable: impl Fn(&str) -> Option<String>) -> Result<Self, MissingVariable> {
+        Ok(Self {
+            table_name: variable("TABLE_NAME").ok_or(MissingVariable("TABLE_NAME"))?,
+            timer_queue_url: variable("TIMER_QUEUE_URL"),
+            region: variable("AWS_REGION").ok_or(MissingVariable("AWS_REGION"))?,
+            dynamodb_endpoint: variable("DYNAMODB_ENDPOINT"),
+            sqs_endpoint: variable("SQS_ENDPOINT"),
+        })
+    }
+}
+
+/// A variable of the environment; an empty one counts as not set, as CloudFormation cannot leave one out.
+#[expect(clippy::disallowed_methods, reason = "this is the one place where the environment is read")]
+pub(crate) fn variable(name: &str) -> Option<String> {
+    std::env::var(name).ok().filter(|value| !value.is_empty())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_function_needs_a_table_and_a_region() {
+        let with = |names: &'static [&'static str]| {
+            Config::read(move |name| names.contains(&name).then(|| name.to_lowercase()))
+        };
+        assert_eq!(with(&["AWS_REGION"]), Err(MissingVariable("TABLE_NAME")));
+        assert_eq!(with(&["TABLE_NAME"]), Err(MissingVariable("AWS_REGION")));
+        let config = with(&["TABLE_NAME", "AWS_REGION", "SQS_ENDPOINT"]).unwrap();
+        assert_eq!(config.sqs_endpoint.as_deref(), Some("sqs_endpoint"));
+        assert_eq!((config.timer_queue_url, config.dynamodb_endpoint), (None, None));
+    }
+}
