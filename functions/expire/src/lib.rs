@@ -13,9 +13,14 @@ mod image;
 mod stream;
 mod timer;
 
-use std::time::Duration;
+use std::{collections::BTreeMap, time::Duration};
 
 use aws_lambda_events::{dynamodb, sqs::SqsEvent};
+use domain::{
+    bucket::{BucketId, Hold},
+    ids::ReservationId,
+};
+use futures::{StreamExt, stream::iter};
 use runtime::{App, lambda::MalformedEvent};
 use serde_json::Value;
 use store::{Fault, Resolved, stream::ArmedHold};
@@ -23,10 +28,10 @@ use store::{Fault, Resolved, stream::ArmedHold};
 pub use stream::handle_stream;
 pub use timer::handle_timers;
 
-/// Holds that are resolved at the same time: enough to fill the waiting for DynamoDB, few enough not to be throttled.
+/// Buckets whose holds are resolved at the same time: enough to fill the waiting for DynamoDB, few enough not to be throttled.
 const AT_ONCE: usize = 8;
 
-/// One hold is given up after this long and left to a retry, so that one bad bucket does not cost the whole batch its time.
+/// One bucket is given up after this long and left to a retry, so that one bad bucket does not cost the whole batch its time.
 const PATIENCE: Duration = Duration::from_secs(6);
 
 /// Handles a batch of either source, and answers which of its items failed.
@@ -52,21 +57,43 @@ pub async fn handle(app: &App, event: Value) -> Result<Value, MalformedEvent> {
     Ok(answer)
 }
 
-/// Resolves one hold; a failure is logged.
-async fn resolve(app: &App, armed: &ArmedHold) -> Result<Resolved, Fault> {
-    let resolving = app.store.resolve(&armed.bucket, &armed.id, armed.hold);
-    let resolved = tokio::time::timeout(PATIENCE, resolving).await.unwrap_or_else(|_| {
-        Err(Fault::Unavailable { operation: "resolve a hold", reason: "it took too long".to_owned() })
+/// Resolves holds, those of one bucket together. For each, in their order, what came of it; nothing where that failed, which is
+/// logged.
+async fn resolve(app: &App, holds: &[ArmedHold]) -> Vec<Option<Resolved>> {
+    let mut buckets: BTreeMap<&BucketId, Vec<usize>> = BTreeMap::new();
+    for (position, armed) in holds.iter().enumerate() {
+        buckets.entry(&armed.bucket).or_default().push(position);
+    }
+    let resolving = buckets.into_iter().map(|(bucket, positions)| async move {
+        let own = positions.iter().map(|position| (holds[*position].id.clone(), holds[*position].hold)).collect();
+        (positions, resolve_bucket(app, bucket, own).await)
     });
-    match &resolved {
-        Ok(outcome) => {
-            tracing::debug!(bucket = %armed.bucket, reservation = %armed.id, ?outcome, "resolved");
-        }
-        Err(fault) => {
-            tracing::warn!(%fault, bucket = %armed.bucket, reservation = %armed.id, "not resolved, left to a retry");
+    let mut resolved = vec![None; holds.len()];
+    let mut buckets = iter(resolving).buffer_unordered(AT_ONCE);
+    while let Some((positions, outcomes)) = buckets.next().await {
+        for (position, outcome) in positions.into_iter().zip(outcomes) {
+            resolved[position] = Some(outcome);
         }
     }
     resolved
+}
+
+/// What came of each of these holds of one bucket; nothing at all where that failed.
+async fn resolve_bucket(app: &App, bucket: &BucketId, holds: Vec<(ReservationId, Hold)>) -> Vec<Resolved> {
+    let resolving = app.store.resolve_all(bucket, &holds);
+    let resolved = tokio::time::timeout(PATIENCE, resolving).await.unwrap_or_else(|_| {
+        Err(Fault::Unavailable { operation: "resolve holds", reason: "it took too long".to_owned() })
+    });
+    match resolved {
+        Ok(outcomes) => {
+            tracing::debug!(%bucket, holds = holds.len(), ?outcomes, "resolved");
+            outcomes
+        }
+        Err(fault) => {
+            tracing::warn!(%fault, %bucket, holds = holds.len(), "not resolved, left to a retry");
+            Vec::new()
+        }
+    }
 }
 
 #[cfg(test)]

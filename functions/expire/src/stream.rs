@@ -7,14 +7,13 @@ use aws_lambda_events::{
     dynamodb::{Event, EventRecord},
     streams::{DynamoDbBatchItemFailure, DynamoDbEventResponse},
 };
-use futures::{StreamExt, stream};
 use runtime::{App, Timer};
 use store::{
     Fault, Resolved,
     stream::{ArmedHold, holds_of_removed_reservation, new_holds},
 };
 
-use crate::{AT_ONCE, image::images, resolve};
+use crate::{image::images, resolve};
 
 /// What a record asks for.
 #[derive(Debug, Default, PartialEq)]
@@ -44,16 +43,13 @@ pub async fn handle_stream(app: &App, event: Event) -> DynamoDbEventResponse {
             }
         }
     }
-    let resolving = overdue.into_iter().map(|(position, hold)| async move {
-        let resolved = resolve(app, &hold).await;
-        (position, hold, resolved)
-    });
-    let resolved: Vec<_> = stream::iter(resolving).buffer_unordered(AT_ONCE).collect().await;
-    for (position, hold, resolved) in resolved {
+    let (owners, overdue): (Vec<usize>, Vec<ArmedHold>) = overdue.into_iter().unzip();
+    let resolved = resolve(app, &overdue).await;
+    for ((position, hold), resolved) in owners.into_iter().zip(overdue).zip(resolved) {
         match resolved {
-            Ok(Resolved::Done) => {}
-            Ok(Resolved::WaitUntil(due)) => timers.push((position, Timer { hold, due })),
-            Err(_) => failed.push(position),
+            Some(Resolved::Done) => {}
+            Some(Resolved::WaitUntil(due)) => timers.push((position, Timer { hold, due })),
+            None => failed.push(position),
         }
     }
     let (positions, timers): (Vec<usize>, Vec<Timer>) = timers.into_iter().unzip();
@@ -93,7 +89,7 @@ mod tests {
     fn bucket(holds: &Value) -> Value {
         json!({
             "pk": {"S": "S#tea#own"}, "a": {"N": "5"}, "sold": {"N": "0"}, "h": {"M": holds}, "v": {"N": "1"},
-            "lo": {"N": "0"}, "hi": {"N": "0"}, "peak": {"N": "0"}, "short": {"N": "0"},
+            "lo": {"N": "0"}, "hi": {"N": "0"}, "peak": {"N": "0"},
             "list": {"S": "stock"}, "rank": {"S": "tea#own"},
         })
     }

@@ -4,37 +4,37 @@
 //! Each message stands for itself: those that failed become visible again, and go to the dead-letter queue after a few times.
 
 use aws_lambda_events::{
-    sqs::{SqsEvent, SqsMessage},
+    sqs::SqsEvent,
     streams::{SqsBatchItemFailure, SqsEventResponse},
 };
-use futures::{StreamExt, stream};
 use runtime::{App, Timer, timers};
-use store::Resolved;
+use store::{Resolved, stream::ArmedHold};
 
-use crate::{AT_ONCE, resolve};
-
-/// What became of a message.
-enum Outcome {
-    Done,
-    /// Its hold still stands.
-    Again(Timer),
-    Failed,
-}
+use crate::resolve;
 
 /// Handles a batch of timer messages.
 pub async fn handle_timers(app: &App, event: SqsEvent) -> SqsEventResponse {
-    let handled = event.records.into_iter().map(|message| async move {
-        let outcome = handle_timer(app, &message).await;
-        (message.message_id.unwrap_or_default(), outcome)
-    });
-    let handled: Vec<(String, Outcome)> = stream::iter(handled).buffer_unordered(AT_ONCE).collect().await;
     let mut failed: Vec<String> = Vec::new();
     let mut again: Vec<(String, Timer)> = Vec::new();
-    for (message_id, outcome) in handled {
-        match outcome {
-            Outcome::Done => {}
-            Outcome::Again(timer) => again.push((message_id, timer)),
-            Outcome::Failed => failed.push(message_id),
+    let mut due: Vec<(String, ArmedHold)> = Vec::new();
+    for message in event.records {
+        let message_id = message.message_id.unwrap_or_default();
+        match timers::parse(message.body.as_deref().unwrap_or_default()) {
+            Ok(armed) if armed.hold.is_over(app.now()) => due.push((message_id, armed)),
+            Ok(armed) => again.push((message_id, armed.into())),
+            Err(_) => {
+                tracing::error!(message_id, "a timer message cannot be read");
+                failed.push(message_id);
+            }
+        }
+    }
+    let (message_ids, due): (Vec<String>, Vec<ArmedHold>) = due.into_iter().unzip();
+    let resolved = resolve(app, &due).await;
+    for ((message_id, hold), resolved) in message_ids.into_iter().zip(due).zip(resolved) {
+        match resolved {
+            Some(Resolved::Done) => {}
+            Some(Resolved::WaitUntil(due)) => again.push((message_id, Timer { hold, due })),
+            None => failed.push(message_id),
         }
     }
     let (message_ids, timers): (Vec<String>, Vec<Timer>) = again.into_iter().unzip();
@@ -50,21 +50,6 @@ fn failure(message_id: String) -> SqsBatchItemFailure {
     let mut failure = SqsBatchItemFailure::default();
     failure.item_identifier = Some(message_id);
     failure
-}
-
-async fn handle_timer(app: &App, message: &SqsMessage) -> Outcome {
-    let Ok(armed) = timers::parse(message.body.as_deref().unwrap_or_default()) else {
-        tracing::error!(message_id = message.message_id, "a timer message cannot be read");
-        return Outcome::Failed;
-    };
-    if !armed.hold.is_over(app.now()) {
-        return Outcome::Again(armed.into());
-    }
-    match resolve(app, &armed).await {
-        Ok(Resolved::Done) => Outcome::Done,
-        Ok(Resolved::WaitUntil(due)) => Outcome::Again(Timer { hold: armed, due }),
-        Err(_) => Outcome::Failed,
-    }
 }
 
 #[cfg(test)]

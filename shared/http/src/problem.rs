@@ -106,7 +106,8 @@ impl Problem {
             .refund(refund_required),
             Refusal::AlreadyConfirmed => Self::new(
                 Kind::AlreadyConfirmed,
-                "The reservation is paid. Record units that come back as a movement of the stock.",
+                "The reservation is paid, for the order that it names, and that is final. Record units that come back as a movement \
+                 of the stock.",
             ),
             Refusal::ReservationExpired { refund_required } => {
                 let detail = if refund_required {
@@ -122,6 +123,9 @@ impl Problem {
                     "A reservation can be extended {MAX_EXTENSIONS} times. Confirm it, or cancel it and make a new one."
                 ),
             ),
+            Refusal::PreconditionFailed { version: 0 } => {
+                Self::new(Kind::PreconditionFailed, "If-Match asks for a SKU that exists. This one does not.")
+            }
             Refusal::PreconditionFailed { version } => Self::new(
                 Kind::PreconditionFailed,
                 format!(

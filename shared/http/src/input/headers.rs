@@ -79,8 +79,7 @@ mod tests {
             assert_eq!(faults.len(), 1);
             assert!(faults[0].0 == IDEMPOTENCY_KEY && faults[0].1.starts_with(detail), "{faults:?}");
         }
-        let key =
-            parse(&post.header("Idempotency-Key", &long[..255]).request(), |input| input.idempotency_key()).unwrap();
+        let key = parse(&post.header("Idempotency-Key", &long[..255]).request(), Input::idempotency_key).unwrap();
         assert_eq!(key.as_str().len(), 255);
     }
 

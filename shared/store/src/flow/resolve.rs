@@ -36,19 +36,46 @@ pub enum Resolved {
 }
 
 impl Store {
-    /// Resolves one hold, as a timer or a deletion by TTL asks for it. Afterwards a child without holds is folded back.
+    /// Resolves one hold; see [`Store::resolve_all`].
     ///
     /// # Errors
-    /// A [`Fault`] when the table cannot be read or written; the hold stands, and the same call may be made again.
+    /// As [`Store::resolve_all`].
     pub async fn resolve(&self, bucket: &BucketId, id: &ReservationId, hold: Hold) -> Result<Resolved, Fault> {
-        let found = self.get_bucket(bucket).await?;
+        let resolved = self.resolve_all(bucket, &[(id.clone(), hold)]).await?;
+        Ok(resolved.first().copied().unwrap_or(Resolved::Done))
+    }
+
+    /// Resolves holds of one bucket, as timers and deletions by TTL ask for it; the answers stand in the order of the holds. What
+    /// was paid for is settled ten holds in a write. Afterwards a child without holds is folded back.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the table cannot be read or written; what was not resolved stands, and the same call may be made again.
+    pub async fn resolve_all(
+        &self,
+        bucket: &BucketId,
+        holds: &[(ReservationId, Hold)],
+    ) -> Result<Vec<Resolved>, Fault> {
+        let mut resolved = vec![Resolved::Done; holds.len()];
+        let Some(found) = self.get_bucket(bucket).await? else { return Ok(resolved) };
         // A hold that has left already needs no record to be looked at, let alone to be made.
-        if found.is_none_or(|found| found.holds.get(id) != Some(&hold)) {
-            return Ok(Resolved::Done);
+        let standing = || holds.iter().zip(0..).filter(|((id, hold), _)| found.holds.get(id) == Some(hold));
+        let records = self.get_reservations(standing().map(|((id, _), _)| id).collect::<Vec<_>>()).await?;
+        let now = self.now();
+        let mut sold = Vec::new();
+        for ((id, hold), position) in standing() {
+            let record = records.get(id);
+            match resolve(bucket, *hold, record, now, Settling::WhenOver) {
+                Resolution::WaitUntil(instant) => resolved[position] = Resolved::WaitUntil(instant),
+                Resolution::Settle => sold.push((id.clone(), *hold)),
+                _ => {
+                    let record = record.cloned();
+                    resolved[position] = self.resolve_seen(bucket, id, *hold, record, Settling::WhenOver).await?;
+                }
+            }
         }
-        let record = self.get_reservation(id).await?;
-        let resolved = self.resolve_seen(bucket, id, hold, record, Settling::WhenOver).await?;
-        if resolved == Resolved::Done && bucket.child.is_some() {
+        self.settle(bucket, sold, found.watermark).await?;
+        let left = standing().filter(|(_, position)| resolved[*position] == Resolved::Done).count();
+        if bucket.child.is_some() && left > 0 && left == found.holds.len() {
             self.fold_if_cold(bucket).await?;
         }
         Ok(resolved)
@@ -69,7 +96,7 @@ impl Store {
                 Resolution::WaitUntil(instant) => return Ok(Resolved::WaitUntil(instant)),
                 Resolution::Release => return self.release(bucket, id, hold).await.map(|()| Resolved::Done),
                 Resolution::Settle => {
-                    return self.settle(bucket, vec![(id.clone(), hold)]).await.map(|()| Resolved::Done);
+                    return self.settle(bucket, vec![(id.clone(), hold)], None).await.map(|()| Resolved::Done);
                 }
                 Resolution::CloseUnrecorded => write::record::record(&unrecorded(bucket, id, hold, now)),
                 Resolution::CloseLapsed => write::decide::expire(id, now),
@@ -135,16 +162,25 @@ impl Store {
         Err(Fault::Unavailable { operation: "release a hold", reason: "its home kept changing".to_owned() })
     }
 
-    /// Counts confirmed holds of one bucket as sold, ten in a write.
-    async fn settle(&self, bucket: &BucketId, holds: Vec<(ReservationId, Hold)>) -> Result<(), Fault> {
+    /// Counts confirmed holds of one bucket as sold, ten in a write. `watermark` is what the bucket's was seen to be.
+    async fn settle(
+        &self,
+        bucket: &BucketId,
+        holds: Vec<(ReservationId, Hold)>,
+        watermark: Option<Timestamp>,
+    ) -> Result<(), Fault> {
         for part in holds.chunks(MAX_SETTLED_AT_ONCE) {
-            self.settle_part(bucket, part.to_vec()).await?;
+            self.settle_part(bucket, part.to_vec(), watermark).await?;
         }
         Ok(())
     }
 
-    async fn settle_part(&self, bucket: &BucketId, mut holds: Vec<(ReservationId, Hold)>) -> Result<(), Fault> {
-        let mut watermark = None;
+    async fn settle_part(
+        &self,
+        bucket: &BucketId,
+        mut holds: Vec<(ReservationId, Hold)>,
+        mut watermark: Option<Timestamp>,
+    ) -> Result<(), Fault> {
         for _ in 0..MAX_LOOKS {
             let found = match self.write(&write::settle::settle(bucket, &holds, watermark)).await? {
                 Written::Applied(_) => return Ok(()),
@@ -189,7 +225,7 @@ impl Store {
             }
         }
         let changed = !(sold.is_empty() && others.is_empty());
-        self.settle(bucket, sold).await?;
+        self.settle(bucket, sold, found.watermark).await?;
         stream::iter(others)
             .map(|(id, hold, record)| self.resolve_seen(bucket, id, hold, record, Settling::WhenOver))
             .buffer_unordered(CONCURRENCY)

@@ -57,19 +57,16 @@ async fn check(bench: &Bench, name: &str, before: Option<&Bucket>, write: Write,
     }
     let written = bench.store.write(&write).await.unwrap();
     let found = bench.bucket("tea").await;
-    match after {
-        Some(after) => {
-            assert!(
-                matches!(&written, Written::Applied(Some(image)) if decode_bucket(image).unwrap() == after),
-                "{name}: {written:?}"
-            );
-            assert_eq!(found, Some(after), "{name}");
-        }
-        None => {
-            let Written::Refused(image) = written else { panic!("{name}: applied") };
-            assert_eq!(image.map(|image| decode_bucket(&image).unwrap()).as_ref(), before, "{name}: what was found");
-            assert_eq!(found.as_ref(), before, "{name}: must not change");
-        }
+    if let Some(after) = after {
+        assert!(
+            matches!(&written, Written::Applied(Some(image)) if decode_bucket(image).unwrap() == after),
+            "{name}: {written:?}"
+        );
+        assert_eq!(found, Some(after), "{name}");
+    } else {
+        let Written::Refused(image) = written else { panic!("{name}: applied") };
+        assert_eq!(image.map(|image| decode_bucket(&image).unwrap()).as_ref(), before, "{name}: what was found");
+        assert_eq!(found.as_ref(), before, "{name}: must not change");
     }
 }
 
@@ -121,9 +118,9 @@ async fn release() {
 #[tokio::test]
 async fn settle() {
     let bench = bench().await;
-    let hold = |text: &str| -> Hold { text.parse().unwrap() };
-    let one = vec![(rid("me"), hold("2@1800000900"))];
-    let two = vec![(rid("me"), hold("2@1800000900")), (rid("you"), hold("1@1800000950"))];
+    let parse = |text: &str| -> Hold { text.parse().unwrap() };
+    let one = vec![(rid("me"), parse("2@1800000900"))];
+    let two = vec![(rid("me"), parse("2@1800000900")), (rid("you"), parse("1@1800000950"))];
     let sold = |bucket: Bucket, sold, watermark| Bucket {
         sold,
         watermark: Some(Timestamp::from_epoch_seconds(watermark)),

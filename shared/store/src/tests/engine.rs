@@ -19,7 +19,7 @@ use aws_sdk_dynamodb::{
         transact_write_items::{TransactWriteItemsInput, TransactWriteItemsOutput},
         update_item::{UpdateItemInput, UpdateItemOutput},
     },
-    types::ReturnConsumedCapacity,
+    types::{ConsumedCapacity, ReturnConsumedCapacity},
 };
 use domain::{
     audit::{Audit, Report},
@@ -120,11 +120,11 @@ impl Intercept for Meter {
             return Ok(());
         };
         let units = if let Some(output) = output.downcast_ref::<UpdateItemOutput>() {
-            output.consumed_capacity().and_then(|capacity| capacity.capacity_units())
+            output.consumed_capacity().and_then(ConsumedCapacity::capacity_units)
         } else if let Some(output) = output.downcast_ref::<PutItemOutput>() {
-            output.consumed_capacity().and_then(|capacity| capacity.capacity_units())
+            output.consumed_capacity().and_then(ConsumedCapacity::capacity_units)
         } else if let Some(output) = output.downcast_ref::<TransactWriteItemsOutput>() {
-            output.consumed_capacity().iter().map(|capacity| capacity.capacity_units()).sum()
+            output.consumed_capacity().iter().map(ConsumedCapacity::capacity_units).sum()
         } else {
             None
         };

@@ -17,9 +17,8 @@ async fn an_unpaid_hold_comes_back_after_its_last_second() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
     bench.reserve("k", &["tea=2"]).await.unwrap();
-    let resolve = || bench.store.resolve(&HOME, &ID, hold("2@1800000900"));
-    static HOME: std::sync::LazyLock<domain::bucket::BucketId> = std::sync::LazyLock::new(|| stock("tea").home());
-    static ID: std::sync::LazyLock<domain::ids::ReservationId> = std::sync::LazyLock::new(|| rid("k"));
+    let (home, id) = (stock("tea").home(), rid("k"));
+    let resolve = || bench.store.resolve(&home, &id, hold("2@1800000900"));
     bench.clock.advance(900);
     assert_eq!(resolve().await.unwrap(), Resolved::WaitUntil(at(900)));
     bench.clock.advance(1);
@@ -151,4 +150,28 @@ async fn an_order_is_settled_like_any_paid_hold() {
     assert_eq!(bench.home("tea").await.sold, 2);
     assert_eq!(bench.store.order(&order.id).await.unwrap(), order);
     assert_eq!(bench.audit(true).await.violations, []);
+}
+
+#[tokio::test]
+async fn paid_holds_of_one_bucket_are_settled_ten_in_a_write() {
+    let bench = bench().await;
+    bench.stocked("tea", 50).await;
+    let mut holds = Vec::new();
+    for n in 0..22 {
+        let held = bench.reserve(&format!("k{n}"), &["tea=1"]).await.unwrap().reservation;
+        if n < 20 {
+            bench.store.confirm(&held.id, None).await.unwrap();
+        }
+        holds.push((held.id, held.allocations[0].hold));
+    }
+    bench.clock.advance(901);
+    bench.meter.take();
+    let resolved = bench.store.resolve_all(&stock("tea").home(), &holds[..21]).await.unwrap();
+    assert_eq!(resolved, [Resolved::Done; 21]);
+    // Two settlements, and for the one that was not paid: its record and its release.
+    let writes = bench.meter.take().requests.into_iter().filter(|request| *request == "UpdateItem").count();
+    assert_eq!(writes, 4);
+    let home = bench.home("tea").await;
+    assert_eq!((home.sold, home.free, home.holds.len()), (20, 29, 1));
+    bench.assert_sound().await;
 }
