@@ -31,7 +31,9 @@ pub struct Options {
 
 /// Runs until Ctrl-C or SIGTERM.
 pub async fn run(options: Options) -> ExitCode {
-    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(&options.log);
+    // The engine warns of every condition that fails, which is how this service works; the queues announce each queue.
+    let filter = format!("{},dynoxide=error,rustack_sqs_core=warn", options.log);
+    let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
     let stored = options.data.as_ref().map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
     let options = local::Options {

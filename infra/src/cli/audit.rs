@@ -35,8 +35,8 @@ const PAGE_TIMEOUT: Duration = Duration::from_secs(30);
 #[derive(Debug, clap::Args)]
 #[command(verbatim_doc_comment)]
 pub struct Args {
-    /// Name of the table
-    #[arg(long, value_name = "NAME", env = "TABLE_NAME", default_value = "holdfast")]
+    /// Name of the table: by default the local stack's; the output `TableName` of a deployed one
+    #[arg(long, value_name = "NAME", env = "TABLE_NAME", default_value = "holdfast-Table")]
     table: String,
 
     /// Where DynamoDB is: by default the local stack's
@@ -47,7 +47,8 @@ pub struct Args {
     #[arg(long)]
     aws: bool,
 
-    /// Also check that nothing leaks: no unit is held that nobody owns. True once the timers have had their turn
+    /// Also check that nothing leaks: no unit is held that nobody owns. That is so once every hold which a lost call left behind
+    /// has expired and the timers have had their turn
     #[arg(long)]
     at_rest: bool,
 

@@ -76,7 +76,7 @@ impl Page<'_> {
             for parameter in parameters {
                 let name = escape(parameter["name"].as_str().unwrap_or_default());
                 let place = escape(parameter["in"].as_str().unwrap_or_default());
-                let kind = format!("{place}, {}", self.kind(&parameter["schema"]));
+                let kind = format!("{place}, {}", kind(&parameter["schema"]));
                 row(html, &name, is_true(&parameter["required"]), &kind, &parameter["description"])?;
             }
             writeln!(html, "</table>")?;
@@ -101,7 +101,7 @@ impl Page<'_> {
     /// What a body consists of, and examples of it.
     fn content(&self, html: &mut String, content: &Value) -> Result<()> {
         for (media_type, content) in entries(content) {
-            writeln!(html, "<p><code>{}</code> {}</p>", escape(&media_type), self.kind(&content["schema"]))?;
+            writeln!(html, "<p><code>{}</code> {}</p>", escape(&media_type), kind(&content["schema"]))?;
             if content["schema"]["$ref"].is_null() {
                 self.fields(html, &content["schema"])?;
             }
@@ -122,55 +122,16 @@ impl Page<'_> {
             std::iter::once(schema).chain(items(&schema["allOf"])).map(|part| self.resolve(part)).collect();
         let fields: Vec<_> = parts.iter().flat_map(|part| entries(&part["properties"])).collect();
         if fields.is_empty() {
-            return Ok(writeln!(html, "<p>{}</p>", self.kind(schema))?);
+            return Ok(writeln!(html, "<p>{}</p>", kind(schema))?);
         }
         let required = |name: &str| parts.iter().flat_map(|part| items(&part["required"])).any(|field| field == name);
         writeln!(html, "<table>")?;
         for (name, field) in fields {
             let description = [field, self.resolve(field)].map(|field| &field["description"]);
             let description = description.into_iter().find(|text| !text.is_null()).unwrap_or(&Value::Null);
-            row(html, &escape(&name), required(&name), &self.kind(field), description)?;
+            row(html, &escape(&name), required(&name), &kind(field), description)?;
         }
         Ok(writeln!(html, "</table>")?)
-    }
-
-    /// What a value may be, in a few words: `integer, 1 to 100`, `list of Line`, `"own"`.
-    fn kind(&self, schema: &Value) -> String {
-        if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
-            let name = escape(name);
-            return format!("<a href=\"#schema-{name}\">{name}</a>");
-        }
-        for (key, word) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
-            let parts: Vec<String> = items(&schema[key]).map(|part| self.kind(part)).collect();
-            if !parts.is_empty() {
-                return parts.join(word);
-            }
-        }
-        if !schema["const"].is_null() {
-            return format!("<code>{}</code>", escape(&scalar(&schema["const"])));
-        }
-        let choices: Vec<String> =
-            items(&schema["enum"]).map(|choice| format!("<code>{}</code>", escape(&scalar(choice)))).collect();
-        let mut words = vec![match schema["type"].as_str() {
-            _ if !choices.is_empty() => choices.join(" "),
-            Some("array") => format!("list of {}", self.kind(&schema["items"])),
-            Some(name) => escape(name),
-            None => items(&schema["type"]).map(|name| escape(&scalar(name))).collect::<Vec<_>>().join(" or "),
-        }];
-        let limit = |low: &str, high: &str, unit: &str| match (scalar(&schema[low]), scalar(&schema[high])) {
-            (low, high) if low.is_empty() && high.is_empty() => None,
-            (low, high) if high.is_empty() => Some(format!("at least {low}{unit}")),
-            (low, high) if low.is_empty() => Some(format!("at most {high}{unit}")),
-            (low, high) => Some(format!("{low} to {high}{unit}")),
-        };
-        words.extend(limit("minimum", "maximum", ""));
-        words.extend(limit("minLength", "maxLength", " characters"));
-        words.extend(limit("minItems", "maxItems", " entries"));
-        words.extend(schema["pattern"].as_str().map(|pattern| format!("<code>{}</code>", escape(pattern))));
-        words.extend(schema["format"].as_str().map(escape));
-        let default = &schema["default"];
-        words.extend((!default.is_null()).then(|| format!("default <code>{}</code>", escape(&scalar(default)))));
-        words.join(", ")
     }
 
     /// Follows a `$ref` within the document.
@@ -180,6 +141,45 @@ impl Page<'_> {
         };
         path.split('/').fold(self.document, |found, name| &found[name])
     }
+}
+
+/// What a value may be, in a few words: `integer, 1 to 100`, `list of Line`, `"own"`.
+fn kind(schema: &Value) -> String {
+    if let Some(name) = schema["$ref"].as_str().and_then(|reference| reference.rsplit('/').next()) {
+        let name = escape(name);
+        return format!("<a href=\"#schema-{name}\">{name}</a>");
+    }
+    for (key, word) in [("oneOf", " or "), ("anyOf", " or "), ("allOf", " and ")] {
+        let parts: Vec<String> = items(&schema[key]).map(kind).collect();
+        if !parts.is_empty() {
+            return parts.join(word);
+        }
+    }
+    if !schema["const"].is_null() {
+        return format!("<code>{}</code>", escape(&scalar(&schema["const"])));
+    }
+    let choices: Vec<String> =
+        items(&schema["enum"]).map(|choice| format!("<code>{}</code>", escape(&scalar(choice)))).collect();
+    let mut words = vec![match schema["type"].as_str() {
+        _ if !choices.is_empty() => choices.join(" "),
+        Some("array") => format!("list of {}", kind(&schema["items"])),
+        Some(name) => escape(name),
+        None => items(&schema["type"]).map(|name| escape(&scalar(name))).collect::<Vec<_>>().join(" or "),
+    }];
+    let limit = |low: &str, high: &str, unit: &str| match (scalar(&schema[low]), scalar(&schema[high])) {
+        (low, high) if low.is_empty() && high.is_empty() => None,
+        (low, high) if high.is_empty() => Some(format!("at least {low}{unit}")),
+        (low, high) if low.is_empty() => Some(format!("at most {high}{unit}")),
+        (low, high) => Some(format!("{low} to {high}{unit}")),
+    };
+    words.extend(limit("minimum", "maximum", ""));
+    words.extend(limit("minLength", "maxLength", " characters"));
+    words.extend(limit("minItems", "maxItems", " entries"));
+    words.extend(schema["pattern"].as_str().map(|pattern| format!("<code>{}</code>", escape(pattern))));
+    words.extend(schema["format"].as_str().map(escape));
+    let default = &schema["default"];
+    words.extend((!default.is_null()).then(|| format!("default <code>{}</code>", escape(&scalar(default)))));
+    words.join(", ")
 }
 
 fn row(html: &mut String, name: &str, required: bool, kind: &str, description: &Value) -> Result<()> {
@@ -224,29 +224,29 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// The little Markdown that descriptions use: paragraphs, lists and code.
+/// The little Markdown that descriptions use: paragraphs, headings, lists and code.
 fn prose(value: &Value) -> String {
     let text = value.as_str().unwrap_or_default();
-    let mut html = String::new();
-    for block in text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()) {
-        if block.lines().all(|line| line.starts_with("- ") || line.starts_with("  ")) {
-            let entries = block.trim_start_matches("- ").split("\n- ").map(inline);
-            html += &format!("<ul><li>{}</ul>", entries.collect::<Vec<_>>().join("<li>"));
-        } else if let Some(heading) = block.strip_prefix('#') {
-            html += &format!("<h4>{}</h4>", inline(heading.trim_start_matches('#')));
-        } else {
-            html += &format!("<p>{}</p>", inline(block));
-        }
+    text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()).map(block).collect()
+}
+
+fn block(text: &str) -> String {
+    if text.lines().all(|line| line.starts_with("- ") || line.starts_with("  ")) {
+        let entries: Vec<String> = text.trim_start_matches("- ").split("\n- ").map(inline).collect();
+        return format!("<ul><li>{}</ul>", entries.join("<li>"));
     }
-    html
+    match text.strip_prefix('#') {
+        Some(heading) => format!("<h4>{}</h4>", inline(heading.trim_start_matches('#'))),
+        None => format!("<p>{}</p>", inline(text)),
+    }
 }
 
 fn inline(text: &str) -> String {
-    let mut html = String::new();
-    for (index, part) in escape(text).split('`').enumerate() {
-        html += &if index % 2 == 0 { part.replace("**", "") } else { format!("<code>{part}</code>") };
-    }
-    html
+    let escaped = escape(text);
+    let part = |(index, part): (usize, &str)| {
+        if index % 2 == 0 { part.replace("**", "") } else { format!("<code>{part}</code>") }
+    };
+    escaped.split('`').enumerate().map(part).collect()
 }
 
 fn escape(text: &str) -> String {

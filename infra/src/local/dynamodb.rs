@@ -9,6 +9,7 @@ use std::{
 use anyhow::{Context, Result, anyhow};
 use aws_sdk_dynamodb::{
     Client,
+    operation::describe_table::DescribeTableError,
     types::{
         AttributeDefinition, BillingMode, GlobalSecondaryIndex, KeySchemaElement, Projection, StreamSpecification,
         TableDescription, TableStatus, TimeToLiveSpecification,
@@ -90,7 +91,9 @@ async fn ensure_table(client: &Client, name: &str, table: &template::Table) -> R
 async fn describe(client: &Client, name: &str) -> Result<Option<TableDescription>> {
     match client.describe_table().table_name(name).send().await {
         Ok(found) => Ok(found.table),
-        Err(fault) if fault.as_service_error().is_some_and(|fault| fault.is_resource_not_found_exception()) => Ok(None),
+        Err(fault) if fault.as_service_error().is_some_and(DescribeTableError::is_resource_not_found_exception) => {
+            Ok(None)
+        }
         Err(fault) => Err(fault).with_context(|| format!("look at table {name}")),
     }
 }
@@ -106,17 +109,18 @@ async fn create(client: &Client, name: &str, table: &template::Table) -> Result<
     for index in &table.global_secondary_indexes {
         let projection = Projection::builder().projection_type(index.projection.projection_type.as_str().into());
         let index = GlobalSecondaryIndex::builder()
-            .index_name(&index.index_name)
+            .index_name(&index.name)
             .set_key_schema(Some(key_schema(&index.key_schema)?))
             .projection(projection.build());
         request = request.global_secondary_indexes(index.build()?);
     }
     let stream = table.stream_specification.as_ref().map(|stream| {
-        StreamSpecification::builder().stream_enabled(true).stream_view_type(stream.stream_view_type.as_str().into())
+        let view = stream.stream_view_type.as_str().into();
+        StreamSpecification::builder().stream_enabled(true).stream_view_type(view).build()
     });
     request
         .set_key_schema(Some(key_schema(&table.key_schema)?))
-        .set_stream_specification(stream.map(|stream| stream.build()).transpose()?)
+        .set_stream_specification(stream.transpose()?)
         .send()
         .await?;
     if let Some(ttl) = &table.time_to_live_specification {

@@ -4,7 +4,7 @@
 //! Sources: "Working with AWS Lambda proxy integrations for HTTP APIs" (payload format 2.0), "Using AWS Lambda with Amazon
 //! DynamoDB" and "Using Lambda with Amazon SQS" in AWS's developer guides.
 
-use aws_sdk_dynamodbstreams::types::{AttributeValue, Record};
+use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, StreamViewType};
 use aws_sdk_sqs::types::Message;
 use axum::http::{HeaderMap, Method};
 use base64::{Engine, engine::general_purpose::STANDARD as BASE64};
@@ -133,7 +133,7 @@ pub fn stream_record(record: &Record, stream_arn: &str, ttl_attribute: Option<&s
         removed_by_ttl = name == "REMOVE" && ttl.is_some_and(|ttl| ttl < now);
         change.insert("SequenceNumber".into(), found.sequence_number().into());
         change.insert("SizeBytes".into(), found.size_bytes().into());
-        change.insert("StreamViewType".into(), found.stream_view_type().map(|view| view.as_str()).into());
+        change.insert("StreamViewType".into(), found.stream_view_type().map(StreamViewType::as_str).into());
         if let Some(at) = found.approximate_creation_date_time() {
             change.insert("ApproximateCreationDateTime".into(), at.secs().into());
         }

@@ -142,7 +142,7 @@ impl Stack {
         let upkeep = Arc::new(upkeep);
         background.spawn(Arc::clone(&upkeep).run());
 
-        let router = gateway::router(&template, &lambda, &clock)?.merge(control::router(upkeep)?);
+        let router = gateway::router(&template, &lambda, &clock)?.merge(control::router(upkeep));
         let api = Server::start(listener, router.fallback(gateway::not_found));
         Ok(Self { url, dynamodb_endpoint, sqs_endpoint, table, app, clock, api, background, database, _claim: claim })
     }

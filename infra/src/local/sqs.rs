@@ -88,11 +88,11 @@ pub async fn ensure_queues(client: &Client, prefix: &str, queues: &[Named<Queue>
 }
 
 async fn create(client: &Client, prefix: &str, queue: &Named<Queue>) -> Result<Created> {
-    let Queue { fifo_queue, content_based_deduplication, visibility_timeout, message_retention_period, .. } =
+    let Queue { fifo, content_based_deduplication, visibility_timeout, message_retention_period, .. } =
         queue.properties;
-    let suffix = if fifo_queue { ".fifo" } else { "" };
+    let suffix = if fifo { ".fifo" } else { "" };
     let mut attributes: HashMap<Attribute, String> = HashMap::new();
-    if fifo_queue {
+    if fifo {
         attributes.insert(FifoQueue, "true".into());
         attributes.insert(ContentBasedDeduplication, content_based_deduplication.to_string());
     }

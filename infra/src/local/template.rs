@@ -63,7 +63,8 @@ pub struct KeyElement {
 #[derive(Debug, Clone, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Index {
-    pub index_name: String,
+    #[serde(rename = "IndexName")]
+    pub name: String,
     pub key_schema: Vec<KeyElement>,
     pub projection: Projection,
 }
@@ -89,8 +90,8 @@ pub struct StreamSpecification {
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "PascalCase")]
 pub struct Queue {
-    #[serde(default)]
-    pub fifo_queue: bool,
+    #[serde(default, rename = "FifoQueue")]
+    pub fifo: bool,
     #[serde(default)]
     pub content_based_deduplication: bool,
     pub visibility_timeout: Option<u32>,

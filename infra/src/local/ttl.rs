@@ -3,7 +3,7 @@
 //! [`super::event::stream_record`], since a local engine sees an ordinary deletion.
 
 use anyhow::{Context, Result, anyhow};
-use aws_sdk_dynamodb::{Client, types::AttributeValue};
+use aws_sdk_dynamodb::{Client, operation::delete_item::DeleteItemError, types::AttributeValue};
 use domain::time::Timestamp;
 
 use super::template::Table;
@@ -41,7 +41,8 @@ pub async fn sweep(client: &Client, name: &str, table: &Table, now: Timestamp) -
         match done {
             Ok(_) => deleted += 1,
             // It was given more time, or is gone already.
-            Err(fault) if fault.as_service_error().is_some_and(|f| f.is_conditional_check_failed_exception()) => {}
+            Err(fault)
+                if fault.as_service_error().is_some_and(DeleteItemError::is_conditional_check_failed_exception) => {}
             Err(fault) => return Err(fault).context("delete an item whose time to live is over"),
         }
     }

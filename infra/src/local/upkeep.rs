@@ -18,7 +18,7 @@ use tokio::time::sleep;
 use super::{clock::LocalClock, dynamodb::Table, queue_poller::QueuePoller, ttl};
 
 /// How often items are looked for whose time to live is over. Each look reads the whole table; DynamoDB may take days.
-const SWEEP: Duration = Duration::from_secs(60 * 60);
+const SWEEP: Duration = Duration::from_hours(1);
 /// Batches of due holds at the same time.
 const AT_ONCE: usize = 4;
 

@@ -253,7 +253,7 @@ mod tests {
         let mut audit = Audit::default();
         let home: BucketId = "a#own".parse().unwrap();
         let hold = "2@1000".parse().unwrap();
-        let sold = if matches!(status, Status::Confirmed { .. }) { 0 } else { 1 };
+        let sold = u64::from(!matches!(status, Status::Confirmed { .. }));
         audit.bucket(
             home.clone(),
             Bucket {

@@ -40,7 +40,10 @@ pub enum Refusal {
         refund_required: bool,
     },
     /// The reservation is paid; units that come back are a movement.
-    AlreadyConfirmed,
+    AlreadyConfirmed {
+        /// A payment for another order was reported: it must be given back.
+        refund_required: bool,
+    },
     /// The reservation's time is over.
     ReservationExpired {
         /// A payment was reported and the units could not be had again: it must be given back.
@@ -73,7 +76,7 @@ impl Refusal {
             Self::UnknownOrder => (4, "unknown-order"),
             Self::UnknownSku { .. } => (5, "unknown-sku"),
             Self::AlreadyCanceled { .. } => (6, "already-canceled"),
-            Self::AlreadyConfirmed => (7, "already-confirmed"),
+            Self::AlreadyConfirmed { .. } => (7, "already-confirmed"),
             Self::ReservationExpired { .. } => (8, "reservation-expired"),
             Self::TooManyExtensions => (9, "too-many-extensions"),
             Self::PreconditionFailed { .. } => (10, "precondition-failed"),

@@ -231,6 +231,12 @@ impl Reservation {
         self.allocations.iter().any(|own| own.bucket == *bucket && own.hold == *hold)
     }
 
+    /// Whether only a hold of it was ever seen, or a payment for it: nobody was ever told that it exists.
+    #[must_use]
+    pub fn is_placeholder(&self) -> bool {
+        self.lines.is_empty()
+    }
+
     /// Whether its holds are still its own: nobody else may release them.
     #[must_use]
     pub fn keeps_its_holds(&self) -> bool {

@@ -104,11 +104,12 @@ impl Problem {
                 "The reservation was canceled, or refused when it was made. Make a new one.",
             )
             .refund(refund_required),
-            Refusal::AlreadyConfirmed => Self::new(
+            Refusal::AlreadyConfirmed { refund_required } => Self::new(
                 Kind::AlreadyConfirmed,
                 "The reservation is paid, for the order that it names, and that is final. Record units that come back as a movement \
                  of the stock.",
-            ),
+            )
+            .refund(refund_required),
             Refusal::ReservationExpired { refund_required } => {
                 let detail = if refund_required {
                     "The reservation's time was over, and its units could not be had again."
@@ -203,7 +204,7 @@ mod tests {
             Refusal::UnknownOrder,
             Refusal::UnknownSku { skus: vec!["tea".parse().unwrap()] },
             Refusal::AlreadyCanceled { refund_required: false },
-            Refusal::AlreadyConfirmed,
+            Refusal::AlreadyConfirmed { refund_required: false },
             Refusal::ReservationExpired { refund_required: false },
             Refusal::TooManyExtensions,
             Refusal::PreconditionFailed { version: 3 },

@@ -1,6 +1,6 @@
 //! What can go wrong that is nobody's decision: outages and bugs.
 
-use aws_sdk_dynamodb::error::{ProvideErrorMetadata, SdkError};
+use aws_sdk_dynamodb::error::{DisplayErrorContext, ProvideErrorMetadata, SdkError};
 use domain::{bucket::MalformedText, refusal::Refusal};
 
 /// An outage or a bug. Its text is for the log, never for the caller.
@@ -83,10 +83,10 @@ pub(crate) enum Class {
 pub(crate) fn classify<E, R>(operation: &'static str, error: &SdkError<E, R>) -> Class
 where
     E: ProvideErrorMetadata + std::error::Error + 'static,
-    R: std::fmt::Debug,
+    R: std::fmt::Debug + 'static,
 {
     let Some(service) = error.as_service_error() else {
-        let reason = format!("{}", aws_sdk_dynamodb::error::DisplayErrorContext(ErrorText(error.to_string())));
+        let reason = DisplayErrorContext(error).to_string();
         return match error {
             SdkError::ConstructionFailure(_) => Class::Fault(Fault::Rejected { operation, reason }),
             _ => Class::Fault(Fault::Unavailable { operation, reason }),
@@ -107,8 +107,3 @@ where
         _ => Class::Fault(Fault::Rejected { operation, reason }),
     }
 }
-
-/// An error that is only its text.
-#[derive(Debug, thiserror::Error)]
-#[error("{0}")]
-struct ErrorText(String);

@@ -49,6 +49,9 @@ impl Store {
             };
             match record.status {
                 Status::Confirmed { .. } => return confirmed_for(record, order_id),
+                Status::Canceled { reason: CancelReason::PaidUnknown } => {
+                    return Err(Refusal::UnknownReservation { refund_required: true }.into());
+                }
                 Status::Canceled { .. } => {
                     self.write(&write::decide::keep_refusal(id)).await?;
                     return Err(Refusal::AlreadyCanceled { refund_required: true }.into());
@@ -131,7 +134,7 @@ impl Store {
         let record = match self.write(&write::decide::cancel(id)).await? {
             Written::Applied(image) | Written::Refused(image) => image.as_ref().map(decode_reservation).transpose()?,
         };
-        let Some(record) = record else {
+        let Some(record) = record.filter(|record| !record.is_placeholder()) else {
             return Err(Refusal::UnknownReservation { refund_required: false }.into());
         };
         let record = match record.status {
@@ -139,7 +142,7 @@ impl Store {
             _ => record,
         };
         if matches!(record.status, Status::Confirmed { .. }) {
-            return Err(Refusal::AlreadyConfirmed.into());
+            return Err(Refusal::AlreadyConfirmed { refund_required: false }.into());
         }
         // Also when it was canceled before: whoever did may have died before the release.
         self.release_unkept(&record, &record.allocations).await;
@@ -159,7 +162,7 @@ impl Store {
     ) -> Result<Recorded, Failure> {
         let mut seen = self.get_reservation(id).await?;
         for _ in 0..MAX_LOOKS {
-            let Some(record) = seen else {
+            let Some(record) = seen.filter(|record| !record.is_placeholder()) else {
                 return Err(Refusal::UnknownReservation { refund_required: false }.into());
             };
             let now = self.now();
@@ -172,7 +175,9 @@ impl Store {
                     return Err(Refusal::ReservationExpired { refund_required: false }.into());
                 }
                 Status::Canceled { .. } => return Err(Refusal::AlreadyCanceled { refund_required: false }.into()),
-                Status::Confirmed { .. } => return Err(Refusal::AlreadyConfirmed.into()),
+                Status::Confirmed { .. } => {
+                    return Err(Refusal::AlreadyConfirmed { refund_required: false }.into());
+                }
             }
             let Some(until) = extended_until(&record, now, ttl_seconds) else {
                 return Err(Refusal::TooManyExtensions.into());
@@ -188,10 +193,12 @@ impl Store {
     }
 }
 
-/// The same answer again; but not for another order.
+/// The same answer again; but whoever paid for another order has paid for nothing.
 fn confirmed_for(record: Reservation, order_id: Option<&Reference>) -> Result<Reservation, Failure> {
     match (&record.order_id, order_id) {
-        (Some(recorded), Some(asked)) if recorded != asked => Err(Refusal::AlreadyConfirmed.into()),
+        (Some(recorded), Some(asked)) if recorded != asked => {
+            Err(Refusal::AlreadyConfirmed { refund_required: true }.into())
+        }
         _ => Ok(record),
     }
 }

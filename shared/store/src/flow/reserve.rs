@@ -50,7 +50,8 @@ impl Store {
                 match reservation.status {
                     Status::Canceled { reason: CancelReason::Requested } => {}
                     Status::Canceled { reason } => return Err(refusal(reason).into()),
-                    Status::Expired { .. } if request.kind == Kind::Order => {
+                    // Its holds ended before anybody recorded it, so that it never was.
+                    Status::Expired { .. } if request.kind == Kind::Order || reservation.is_placeholder() => {
                         return Err(Refusal::ReservationExpired { refund_required: false }.into());
                     }
                     Status::Active | Status::Confirmed { .. } | Status::Expired { .. } => {}
@@ -65,7 +66,7 @@ impl Store {
     /// # Errors
     /// Refused with `UnknownReservation`; or a fault.
     pub async fn reservation(&self, id: &ReservationId) -> Result<Reservation, Failure> {
-        match self.get_reservation(id).await? {
+        match self.get_reservation(id).await?.filter(|record| !record.is_placeholder()) {
             Some(record) => Ok(self.follow(record).await?),
             None => Err(Refusal::UnknownReservation { refund_required: false }.into()),
         }

@@ -142,6 +142,7 @@ pub(super) async fn bench() -> Bench {
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(endpoint().await)
+        .http_client(aws_smithy_http_client::Builder::new().build_http())
         .interceptor(meter.clone())
         .build();
     let client = Client::from_conf(config);

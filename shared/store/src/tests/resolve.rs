@@ -59,8 +59,9 @@ async fn a_hold_that_nobody_recorded_is_closed_before_it_is_released() {
     assert_eq!(bench.home("tea").await.free, 5);
     assert!(matches!(bench.record("k").await.unwrap().status, Status::Expired { successor: None }));
     // The attempt wakes up and tries to record after all: the record is there.
-    let again = bench.reserve("k", &["tea=2"]).await.unwrap();
-    assert!(again.replayed && matches!(again.reservation.status, Status::Expired { .. }));
+    let again = bench.reserve("k", &["tea=2"]).await.unwrap_err();
+    let expired = domain::refusal::Refusal::ReservationExpired { refund_required: false };
+    assert!(matches!(again, crate::Failure::Refused(refusal) if refusal == expired));
     assert_eq!(bench.home("tea").await.free, 5, "what the retry held is released");
     bench.assert_sound().await;
 }
