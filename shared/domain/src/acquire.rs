@@ -5,7 +5,8 @@
 //! 2. *Home*: refused there, its image names the window of children, and the holds that may be over.
 //! 3. *Survey*: the children of the window are read at once, and [`split`] says where the line fits: in one bucket if any is
 //!    large enough, else over several.
-//! 4. *Open* a child when the home has units but no room for one more hold.
+//! 4. With enough units, but not where a hold can be made: *open* a child for those of a home that is full of holds, and bring
+//!    those of a child that is full of holds *home*. Then look again.
 //! 5. Otherwise the line is short.
 
 use crate::{

@@ -253,6 +253,9 @@ impl Store {
             aws_sdk_dynamodb::config::Builder::new()
                 .retry_config(aws_sdk_dynamodb::config::retry::RetryConfig::disabled())
                 .time_source(aws_smithy_async::time::StaticTimeSource::from_secs(instant.epoch_seconds()))
+                // A correction would move the signature away from the instant that was checked; and measured against a clock
+                // that stands still, a process that was frozen would pass for a skewed clock.
+                .disable_clock_skew_correction(true)
         });
         match write.action.clone() {
             Action::Update(expression) => self.update_once(write, expression, single).await,

@@ -6,6 +6,8 @@ mod decide;
 mod engine;
 mod golden;
 mod hot;
+mod mishap;
 mod movements;
 mod reserve;
 mod resolve;
+mod retries;

@@ -63,6 +63,7 @@ impl Store {
             acquired: Acquired::default(),
             closed: BTreeSet::new(),
             throttled: false,
+            tidied: BTreeSet::new(),
         };
         search.run().await
     }
@@ -81,6 +82,8 @@ struct Search<'a> {
     /// Buckets that cannot take another hold of this reservation: they have one, or are throttled, or are gone.
     closed: BTreeSet<BucketId>,
     throttled: bool,
+    /// Buckets in which room was made already: what stands in them stands for longer than this request.
+    tidied: BTreeSet<BucketId>,
 }
 
 impl Search<'_> {
@@ -140,16 +143,35 @@ impl Search<'_> {
             return Ok(Round::Again(refused));
         }
         for (id, bucket) in &buckets {
-            if self.store.make_room(id, bucket, self.id, self.expires_at).await? {
+            if self.tidied.insert(id.clone()) && self.store.make_room(id, bucket, self.id, self.expires_at).await? {
                 return Ok(Round::Again(None));
             }
         }
-        if let (true, Some(part)) = (home_is_full, rest.at_most(home.free)) {
-            self.open_and_hold(home, part).await
-        } else {
-            let available = buckets.values().map(|bucket| bucket.free).sum();
-            Ok(Round::End(Missing::Short { available }))
+        let available = buckets.values().map(|bucket| bucket.free).sum();
+        if available < rest.units() {
+            return Ok(Round::End(Missing::Short { available }));
         }
+        self.bring_within_reach(home, home_is_full, rest, &buckets).await
+    }
+
+    /// There are enough units, but some are where no hold can be made: at home, they get a child; in a child, they go home.
+    async fn bring_within_reach(
+        &mut self,
+        home: &Bucket,
+        home_is_full: bool,
+        rest: Quantity,
+        buckets: &BTreeMap<BucketId, Bucket>,
+    ) -> Result<Round, Fault> {
+        if let (true, Some(part)) = (home_is_full, rest.at_most(home.free)) {
+            return self.open_and_hold(home, part).await;
+        }
+        let stuck = |(id, bucket): &(&BucketId, &Bucket)| {
+            id.child.is_some() && bucket.free > 0 && (bucket.is_crowded() || self.closed.contains(*id))
+        };
+        for (id, child) in buckets.iter().filter(stuck) {
+            self.store.bring_home(id, child, home).await?;
+        }
+        Ok(Round::Again(None))
     }
 
     /// The home and its children. A SKU without children needs no further read.
@@ -196,7 +218,6 @@ impl Search<'_> {
     /// Tries one bucket. On success the hold is noted; else the image that refused it is returned, if there is such a bucket.
     async fn try_hold(&mut self, bucket: &BucketId, quantity: Quantity) -> Result<Option<Bucket>, Fault> {
         let mut hold = Hold { quantity, expires_at: self.expires_at };
-        let mut made_room = false;
         let mut image = None;
         for _ in 0..MAX_TRIES {
             let found = match self.store.write(&write::hold::hold(bucket, self.id, hold)).await {
@@ -225,9 +246,8 @@ impl Search<'_> {
                 {
                     hold.expires_at = watermark.plus_seconds(1);
                 }
-                (Refused::TooFew { .. } | Refused::Crowded, Some(seen)) if !made_room => {
+                (Refused::TooFew { .. } | Refused::Crowded, Some(seen)) if self.tidied.insert(bucket.clone()) => {
                     self.note(bucket, seen.free);
-                    made_room = true;
                     if !self.store.make_room(bucket, seen, self.id, hold.expires_at).await? {
                         return Ok(found);
                     }

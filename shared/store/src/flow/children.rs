@@ -103,6 +103,12 @@ impl Store {
         Ok(())
     }
 
+    /// Brings the free units of a child home, where another child can be opened for them.
+    pub(crate) async fn bring_home(&self, child: &BucketId, seen: &Bucket, home: &Bucket) -> Result<(), Fault> {
+        let window = home.home().copied().unwrap_or_default();
+        self.fold(child, seen, &window).await
+    }
+
     async fn fold(&self, id: &BucketId, child: &Bucket, home: &Home) -> Result<(), Fault> {
         self.routes.forget(id);
         if child.free > 0 {

@@ -32,6 +32,7 @@ use domain::{
     time::{Clock, Timestamp},
 };
 
+use super::mishap::Mishaps;
 use crate::{Item, Recorded, Store, StoredItem, item::encode_bucket, keys};
 
 /// When every test begins.
@@ -41,6 +42,7 @@ pub(super) struct Bench {
     pub(super) store: Store,
     pub(super) clock: Arc<HandClock>,
     pub(super) meter: Meter,
+    pub(super) mishaps: Mishaps,
 }
 
 /// A clock that a test turns by hand.
@@ -137,12 +139,13 @@ impl Intercept for Meter {
 pub(super) async fn bench() -> Bench {
     static TABLES: AtomicU64 = AtomicU64::new(0);
     let meter = Meter::default();
+    let mishaps = Mishaps::default();
     let config = aws_sdk_dynamodb::Config::builder()
         .behavior_version(BehaviorVersion::v2026_01_12())
         .region(Region::new("eu-central-1"))
         .credentials_provider(Credentials::new("test", "test", None, None, "test"))
         .endpoint_url(endpoint().await)
-        .http_client(aws_smithy_http_client::Builder::new().build_http())
+        .http_client(mishaps.network())
         .interceptor(meter.clone())
         .build();
     let client = Client::from_conf(config);
@@ -151,7 +154,7 @@ pub(super) async fn bench() -> Bench {
     let clock = Arc::new(HandClock(AtomicU64::new(START)));
     let store = Store::new(client, table, clock.clone());
     meter.take();
-    Bench { store, clock, meter }
+    Bench { store, clock, meter, mishaps }
 }
 
 #[expect(clippy::disallowed_methods, reason = "which engine the suite runs against is the choice of whoever starts it")]
@@ -218,6 +221,10 @@ impl Bench {
 
     pub(super) async fn reserve(&self, key: &str, lines: &[&str]) -> Result<Recorded, crate::Failure> {
         self.store.reserve(&request(Kind::Reservation, key, lines)).await
+    }
+
+    pub(super) fn clock_now(&self) -> Timestamp {
+        self.clock.now()
     }
 
     pub(super) async fn level(&self, sku: &str) -> Level {

@@ -157,3 +157,17 @@ async fn a_shortfall_of_a_split_sku_is_covered_by_what_its_children_free() {
     assert!(bench.reserve("three", &["tea=1"]).await.is_err(), "the shelf has no more");
     bench.assert_sound().await;
 }
+
+#[tokio::test]
+async fn units_in_a_child_that_is_full_of_holds_are_not_out_of_reach() {
+    let bench = crowded(124, 24).await;
+    // A child of a hundred units, whose large line is let go; then as many small holds as it may carry.
+    bench.reserve("big", &["tea=100"]).await.unwrap();
+    bench.store.cancel(&rid("big")).await.unwrap();
+    for n in 0..40 {
+        bench.reserve(&format!("x{n}"), &["tea=1"]).await.unwrap();
+    }
+    bench.reserve("rest", &["tea=60"]).await.unwrap();
+    assert_eq!(bench.level("tea").await.available, 0);
+    bench.assert_sound().await;
+}
