@@ -35,7 +35,11 @@ pub async fn run(options: Options) -> ExitCode {
     let filter = format!("{},dynoxide=error,rustack_sqs_core=warn", options.log);
     let filter = tracing_subscriber::EnvFilter::builder().parse_lossy(filter);
     tracing_subscriber::fmt().with_env_filter(filter).with_writer(std::io::stderr).init();
-    let stored = options.data.as_ref().map_or("in memory".to_owned(), |data| format!("in {}", data.display()));
+    let stored = match (&options.dynamodb_endpoint, &options.data) {
+        (Some(_), _) => "kept by that server".to_owned(),
+        (None, Some(data)) => format!("in {}", data.display()),
+        (None, None) => "in memory".to_owned(),
+    };
     let options = local::Options {
         port: options.port,
         data: options.data,

@@ -44,9 +44,9 @@ class Function:
 
     def __init__(self, name, environment, log):
         fetch_emulator()
-        self.name, self.port = name, free_port()
+        self.name, self.port, self.inner_port = name, free_port(), free_port()
         self.process = subprocess.Popen(
-            [SCRIPTS / "rie", bootstrap(name), str(self.port)],
+            [SCRIPTS / "rie", bootstrap(name), str(self.port), str(self.inner_port)],
             # Nothing of this machine's environment: what a function needs has to come from `environment`.
             env={"PATH": os.environ["PATH"], **AWS, **environment},
             stdout=log,
@@ -56,11 +56,16 @@ class Function:
         )
 
     def __enter__(self):
+        # Both: a bootstrap that finds nobody at the inner port gives up at once.
+        for port in (self.port, self.inner_port):
+            self.wait_for(port)
+        return self
+
+    def wait_for(self, port):
         deadline = time.monotonic() + 60
         while True:
             try:
-                socket.create_connection(("127.0.0.1", self.port), timeout=1).close()
-                return self
+                return socket.create_connection(("127.0.0.1", port), timeout=1).close()
             except OSError:
                 if self.process.poll() is not None or time.monotonic() > deadline:
                     self.__exit__()
@@ -78,11 +83,13 @@ class Function:
         """The function's answer to one event, decoded."""
         connection = http.client.HTTPConnection("127.0.0.1", self.port, timeout=30)
         connection.request("POST", "/2015-03-31/functions/function/invocations", json.dumps(event))
-        answer = json.loads(connection.getresponse().read())
+        response = connection.getresponse()
+        answer = response.read()
         connection.close()
-        if isinstance(answer, dict) and "errorMessage" in answer:
-            raise RuntimeError(f"{self.name} failed: {answer}")
-        return answer
+        # The emulator answers 200 also for a function that failed.
+        if response.status != 200 or b'"errorMessage"' in answer[:200]:
+            raise RuntimeError(f"{self.name} failed: {response.status} {answer}")
+        return json.loads(answer)
 
     def call(self, method, url, body=None, **headers):
         """Status, headers and decoded body of an HTTP request, sent as API Gateway does."""

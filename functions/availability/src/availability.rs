@@ -27,12 +27,13 @@ struct Item<'a> {
 pub(crate) async fn read(app: &App, request: &Request) -> Result<Response, Problem> {
     let (channel, stocks) = asked(request)?;
     let views = app.store.availability(&stocks).await.map_err(problem)?;
-    let now = app.now();
+    // All of them were seen at the same instant, and one at least was asked for.
+    let as_of = views.first().ok_or_else(Problem::internal_error)?.as_of;
     let items = views.iter().map(|view| {
-        let available = view.level(now).available;
+        let available = view.level().available;
         Item { sku: view.stock.sku.as_str(), available, in_stock: available > 0 }
     });
-    Ok(Response::ok(&Availability { channel: channel.as_str(), as_of: rfc3339(now), items: items.collect() }))
+    Ok(Response::ok(&Availability { channel: channel.as_str(), as_of: rfc3339(as_of), items: items.collect() }))
 }
 
 fn asked(request: &Request) -> Result<(Channel, Vec<StockId>), Problem> {

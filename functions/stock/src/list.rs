@@ -8,6 +8,5 @@ use crate::view::{PageView, Stock};
 pub(crate) async fn list(app: &App, request: &Request) -> Result<Response, Problem> {
     let (limit, cursor) = http::parse(request, Input::page)?;
     let page = app.store.list_stock(limit, cursor.as_deref()).await.map_err(problem)?;
-    let now = app.now();
-    Ok(Response::ok(&PageView::new(&page, |view| Stock::new(view, now))))
+    Ok(Response::ok(&PageView::new(&page, Stock::new)))
 }

@@ -10,5 +10,5 @@ pub(crate) async fn read(app: &App, request: &Request) -> Result<Response, Probl
     let views = app.store.stock(&[stock]).await.map_err(problem)?;
     // One view for the one SKU that was asked for.
     let view = views.first().ok_or_else(Problem::internal_error)?;
-    Ok(Response::ok(&Stock::new(view, app.now())).version(view.home().version))
+    Ok(Response::ok(&Stock::new(view)).version(view.home().version))
 }

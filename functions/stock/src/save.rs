@@ -40,7 +40,7 @@ pub(crate) async fn save(app: &App, request: &Request) -> Result<Response, Probl
     let saved = app.store.save_settings(&stock, &settings, if_match).await.map_err(problem)?;
     let views = app.store.stock(&[stock]).await.map_err(problem)?;
     // One view for the one SKU that was just written.
-    let view = Stock::new(views.first().ok_or_else(Problem::internal_error)?, app.now());
+    let view = Stock::new(views.first().ok_or_else(Problem::internal_error)?);
     let response = if saved.created { Response::created(&view) } else { Response::ok(&view) };
     Ok(response.version(saved.version))
 }

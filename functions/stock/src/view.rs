@@ -1,6 +1,6 @@
 //! Stock and movements as the API shows them.
 
-use domain::{movement::Movement, stock::StockView, time::Timestamp};
+use domain::{movement::Movement, stock::StockView};
 use http::view::rfc3339;
 use serde::Serialize;
 use store::Page;
@@ -22,8 +22,8 @@ pub(crate) struct Stock<'a> {
 }
 
 impl<'a> Stock<'a> {
-    pub(crate) fn new(view: &'a StockView, now: Timestamp) -> Self {
-        let (level, home) = (view.level(now), view.home());
+    pub(crate) fn new(view: &'a StockView) -> Self {
+        let (level, home) = (view.level(), view.home());
         Self {
             sku: view.stock.sku.as_str(),
             channel: view.stock.channel.as_str(),
@@ -35,7 +35,7 @@ impl<'a> Stock<'a> {
             buckets: view.buckets.len(),
             expected_peak_per_second: home.expected_peak_per_second,
             version: home.version,
-            as_of: rfc3339(now),
+            as_of: rfc3339(view.as_of),
         }
     }
 }
@@ -127,6 +127,7 @@ mod tests {
         bucket::{Bucket, BucketId, Home, Role},
         ids::{Caller, Fingerprint, MovementId, ReservationId},
         movement::{Correction, MovementKind},
+        time::Timestamp,
     };
 
     use super::*;
@@ -148,9 +149,14 @@ mod tests {
             watermark: None,
             role: Role::Home(home),
         };
-        let view = StockView { stock: id.stock.clone(), buckets: vec![(id, bucket)], records: BTreeMap::new() };
+        let view = StockView {
+            stock: id.stock.clone(),
+            as_of: Timestamp::from_epoch_seconds(1_763_888_400),
+            buckets: vec![(id, bucket)],
+            records: BTreeMap::new(),
+        };
         assert_eq!(
-            json(&Stock::new(&view, Timestamp::from_epoch_seconds(1_763_888_400))),
+            json(&Stock::new(&view)),
             r#"{"sku":"tea","channel":"own","on_hand":7,"available":5,"reserved":2,"sold":3,"shortfall":0,"buckets":1,"expected_peak_per_second":50,"version":2,"as_of":"2025-11-23T09:00:00Z"}"#
         );
     }

@@ -39,7 +39,11 @@ impl LocalClock {
     pub fn advance(&self, seconds: u64) -> Result<Timestamp> {
         let ahead = self.ahead_seconds.fetch_add(seconds, Ordering::SeqCst) + seconds;
         if let Some(path) = &self.file {
-            fs::write(path, ahead.to_string()).with_context(|| format!("write {}", path.display()))?;
+            // Half a file would keep the next start from reading it.
+            let whole = path.with_extension("new");
+            fs::write(&whole, ahead.to_string())
+                .and_then(|()| fs::rename(&whole, path))
+                .with_context(|| format!("write {}", path.display()))?;
         }
         Ok(self.now())
     }

@@ -1,7 +1,7 @@
 //! The API's contract as a page that a person can read: one self-contained HTML file, made from `openapi.yaml`.
 //!
-//! It shows what such a page is opened for (calls, parameters, bodies, answers, examples, schemas) and leaves the rest to the
-//! YAML itself. Nothing is fetched from elsewhere.
+//! It shows what such a page is opened for (calls, parameters, bodies, answers, examples, schemas) and leaves the rest
+//! to the YAML itself. Nothing is fetched from elsewhere.
 
 use std::fmt::Write;
 
@@ -224,16 +224,22 @@ fn scalar(value: &Value) -> String {
     }
 }
 
-/// The little Markdown that descriptions use: paragraphs, headings, lists and code.
+/// The little Markdown that descriptions use: paragraphs, headings, lists, tables, bold and code.
 fn prose(value: &Value) -> String {
     let text = value.as_str().unwrap_or_default();
     text.split("\n\n").map(str::trim).filter(|block| !block.is_empty()).map(block).collect()
 }
 
 fn block(text: &str) -> String {
-    if text.lines().all(|line| line.starts_with("- ") || line.starts_with("  ")) {
+    let all = |begins: &str| text.lines().all(|line| line.starts_with(begins) || line.starts_with("  "));
+    if all("- ") {
         let entries: Vec<String> = text.trim_start_matches("- ").split("\n- ").map(inline).collect();
         return format!("<ul><li>{}</ul>", entries.join("<li>"));
+    }
+    if all("|") {
+        let rows = text.lines().filter(|line| !line.starts_with("|--")).map(|line| line.trim_matches('|'));
+        let rows: Vec<String> = rows.map(|row| inline(row).replace('|', "<td>")).collect();
+        return format!("<table><tr><td>{}</table>", rows.join("<tr><td>"));
     }
     match text.strip_prefix('#') {
         Some(heading) => format!("<h4>{}</h4>", inline(heading.trim_start_matches('#'))),
@@ -242,11 +248,14 @@ fn block(text: &str) -> String {
 }
 
 fn inline(text: &str) -> String {
-    let escaped = escape(text);
-    let part = |(index, part): (usize, &str)| {
-        if index % 2 == 0 { part.replace("**", "") } else { format!("<code>{part}</code>") }
+    let marked = |text: &str, mark: &str, tag: &str, rest: &dyn Fn(&str) -> String| -> String {
+        let part = |(index, part): (usize, &str)| match index % 2 {
+            0 => rest(part),
+            _ => format!("<{tag}>{part}</{tag}>"),
+        };
+        text.split(mark).enumerate().map(part).collect()
     };
-    escaped.split('`').enumerate().map(part).collect()
+    marked(&escape(text), "`", "code", &|text| marked(text, "**", "b", &str::to_owned))
 }
 
 fn escape(text: &str) -> String {
@@ -259,14 +268,17 @@ mod tests {
 
     const SMALL: &str = r#"
 openapi: 3.1.0
-info: { title: Things <1>, version: "2", description: "One.\n\n- `a` & b\n- c" }
+info:
+  { title: Things <1>, version: "2", description: "**One** `**`.\n\n- `a` & b\n- c\n\n| x | y |\n|---|---|\n| 1 | 2 |" }
 paths:
   /things/{id}:
     parameters: [{ $ref: '#/components/parameters/Id' }]
     get:
       summary: Read a thing
       responses:
-        '200': { description: Here, content: { application/json: { schema: { $ref: '#/components/schemas/Thing' }, example: { n: 3 } } } }
+        '200':
+          description: Here
+          content: { application/json: { schema: { $ref: '#/components/schemas/Thing' }, example: { n: 3 } } }
         '404': { $ref: '#/components/responses/Missing' }
 components:
   parameters: { Id: { name: id, in: path, required: true, schema: { type: string, maxLength: 9 } } }
@@ -275,7 +287,10 @@ components:
     Thing:
       type: object
       required: [n]
-      properties: { n: { type: integer, minimum: 1, maximum: 5 }, kind: { enum: [x, y] }, all: { type: array, items: { type: string } } }
+      properties:
+        n: { type: integer, minimum: 1, maximum: 5 }
+        kind: { enum: [x, y] }
+        all: { type: array, items: { type: string } }
 "#;
 
     #[test]
@@ -283,7 +298,9 @@ components:
         let html = render(SMALL).unwrap();
         for expected in [
             "Things &lt;1&gt;",
+            "<p><b>One</b> <code>**</code>.</p>",
             "<ul><li><code>a</code> &amp; b<li>c</ul>",
+            "<table><tr><td> x <td> y <tr><td> 1 <td> 2 </table>",
             "<section id=\"get-things--id-\">",
             "id <em>required</em><td>path, string, at most 9 characters",
             "<b class=\"s4\">404</b> No such thing",

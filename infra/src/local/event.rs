@@ -1,8 +1,9 @@
-//! Events as AWS sends them, made from what the local servers say. They are built as JSON and then read by the types that a
-//! Lambda reads them with, so that a misspelt field shows here and not on AWS. The filter patterns match the same JSON.
+//! Events as AWS sends them, made from what the local servers say. They are built as JSON and then read by the types
+//! that a Lambda reads them with, so that a misspelt field shows here and not on AWS. The filter patterns match the
+//! same JSON.
 //!
-//! Sources: "Working with AWS Lambda proxy integrations for HTTP APIs" (payload format 2.0), "Using AWS Lambda with Amazon
-//! DynamoDB" and "Using Lambda with Amazon SQS" in AWS's developer guides.
+//! Sources: "Working with AWS Lambda proxy integrations for HTTP APIs" (payload format 2.0), "Using AWS Lambda with
+//! Amazon DynamoDB" and "Using Lambda with Amazon SQS" in AWS's developer guides.
 
 use aws_sdk_dynamodbstreams::types::{AttributeValue, Record, StreamViewType};
 use aws_sdk_sqs::types::Message;
@@ -38,7 +39,8 @@ pub struct HttpCall<'a> {
 
 /// The event of payload format 2.0.
 pub fn http(call: &HttpCall) -> Value {
-    let path = percent_decode_str(call.path).decode_utf8_lossy(); // an HTTP API passes the path decoded, but the query as it came
+    // An HTTP API passes the path on decoded, but the query as it came.
+    let path = percent_decode_str(call.path).decode_utf8_lossy();
     let mut event = json!({
         "version": "2.0",
         "routeKey": call.route_key,
@@ -114,8 +116,8 @@ fn query_parameters(query: &str) -> Map<String, Value> {
     parameters
 }
 
-/// One record of a table's stream. A removal of an item whose time to live was over on this clock counts as DynamoDB's own:
-/// nobody else removes such an item, and no local engine that deletes on behalf of [`super::ttl`] says so itself.
+/// One record of a table's stream. A removal of an item whose time to live was over on this clock counts as DynamoDB's
+/// own: nobody else removes such an item, and no local engine that deletes on behalf of [`super::ttl`] says so itself.
 pub fn stream_record(record: &Record, stream_arn: &str, ttl_attribute: Option<&str>, now: Timestamp) -> Value {
     let name = record.event_name().map_or("", |name| name.as_str());
     let mut change = Map::new();

@@ -1,5 +1,5 @@
-//! The functions that this binary carries, each under the name of the cargo binary that `template.yaml` deploys for it. The
-//! handlers are the ones that Lambda calls; only the way in differs. As on Lambda, a call stays on one thread.
+//! The functions that this binary carries, each under the name of the cargo binary that `template.yaml` deploys for it.
+//! The handlers are the ones that Lambda calls; only the way in differs. As on Lambda, a call stays on one thread.
 
 use std::thread;
 
@@ -105,7 +105,8 @@ impl EventFunction {
     }
 }
 
-/// Refuses a template and a binary that do not carry the same functions: what is missing there would be dead code on AWS.
+/// Refuses a template and a binary that do not carry the same functions: what is missing there would be dead code on
+/// AWS.
 pub fn check_all_deployed(template: &Template) -> Result<()> {
     let routes: Vec<&str> = template.routes.iter().map(|route| route.function.as_str()).collect();
     for (name, _) in http_handlers() {

@@ -1,5 +1,5 @@
-//! Does what API Gateway's HTTP API does: finds the route, makes the event, calls the function, and turns what it answers into
-//! HTTP. What the gateway itself refuses is answered in its words, not in the service's.
+//! Does what API Gateway's HTTP API does: finds the route, makes the event, calls the function, and turns what it
+//! answers into HTTP. What the gateway itself refuses is answered in its words, not in the service's.
 //!
 //! | refused by the gateway | answer |
 //! |---|---|

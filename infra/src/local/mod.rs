@@ -1,5 +1,5 @@
-//! The whole service in one process, on loopback, with nothing to install. The handlers, the SDK and the wire protocols are the
-//! real ones; what AWS would do around them is done here.
+//! The whole service in one process, on loopback, with nothing to install. The handlers, the SDK and the wire protocols
+//! are the real ones; what AWS would do around them is done here.
 //!
 //! | on AWS | here |
 //! |---|---|
@@ -94,7 +94,8 @@ impl Stack {
     /// Starts everything, and returns once the API can be called.
     ///
     /// # Errors
-    /// A port or the directory is taken, a server does not answer, or `template.yaml` and this binary do not fit together.
+    /// A port or the directory is taken, a server does not answer, or `template.yaml` and this binary do not fit
+    /// together.
     pub async fn start(options: Options) -> Result<Self> {
         let template = Template::parse(TEMPLATE)?;
         functions::check_all_deployed(&template)?;
@@ -114,14 +115,12 @@ impl Stack {
         ensure!(tables.len() == 1 && template.consumers.len() == 1, "the service knows one table and one timer queue");
         let (table, timers) = (&tables[0], &template.consumers[0]);
         let timer_queue = sqs::find(&queues, &timers.properties.queue)?;
-        let (dynamodb, sqs) = (runtime::aws::local(&dynamodb_endpoint), runtime::aws::local(&sqs_endpoint));
         let app = App::new(
-            Store::new(aws_sdk_dynamodb::Client::new(&dynamodb), &table.name, Arc::new(clock.clone())),
-            Timers::new(aws_sdk_sqs::Client::new(&sqs), &timer_queue.url),
+            Store::new(clients.dynamodb.clone(), &table.name, Arc::new(clock.clone())),
+            Timers::new(clients.sqs.clone(), &timer_queue.url),
             Arc::new(clock.clone()),
         );
         let lambda = Lambda::new(app.clone());
-        let store = Store::new(clients.dynamodb.clone(), &table.name, Arc::new(clock.clone()));
 
         for mapping in &template.streams {
             let poller = stream_poller(mapping, &clients, &tables, &queues, &lambda, &clock)?;
@@ -137,8 +136,7 @@ impl Stack {
             background.spawn(timers.clone().run());
         }
         let table = table.name.clone();
-        let upkeep =
-            Upkeep { clock: clock.clone(), app: app.clone(), store, dynamodb: clients.dynamodb, tables, timers };
+        let upkeep = Upkeep { clock: clock.clone(), app: app.clone(), dynamodb: clients.dynamodb, tables, timers };
         let upkeep = Arc::new(upkeep);
         background.spawn(Arc::clone(&upkeep).run());
 
@@ -177,7 +175,8 @@ impl Stack {
         &self.app
     }
 
-    /// The clock of everything in the stack. Moving it here moves time only; `POST /_local/clock` also does what is due then.
+    /// The clock of everything in the stack. Moving it here moves time only; `POST /_local/clock` also does what is due
+    /// then.
     #[must_use]
     pub fn clock(&self) -> &LocalClock {
         &self.clock

@@ -1,6 +1,6 @@
-//! The filter patterns of an event source mapping, as far as templates here use them: nested objects that end in a list of
-//! alternatives, each a literal, `{"prefix": …}`, `{"exists": …}` or `{"anything-but": […]}`. Anything else is refused at
-//! start-up rather than ignored.
+//! The filter patterns of an event source mapping, as far as templates here use them: nested objects that end in a list
+//! of alternatives, each a literal, `{"prefix": …}`, `{"exists": …}` or `{"anything-but": […]}`. Anything else is
+//! refused at start-up rather than ignored.
 //!
 //! Source: AWS Lambda developer guide, "Control which events Lambda sends to your function", filter rule syntax.
 

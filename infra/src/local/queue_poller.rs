@@ -1,6 +1,6 @@
-//! Does what an SQS event source mapping does: receives a batch, hands it to the function, and deletes what did not fail. What
-//! failed comes back when its visibility timeout is over, and moves to the dead-letter queue after as many receipts as the
-//! queue's redrive policy allows.
+//! Does what an SQS event source mapping does: receives a batch, hands it to the function, and deletes what did not
+//! fail. What failed comes back when its visibility timeout is over, and moves to the dead-letter queue after as many
+//! receipts as the queue's redrive policy allows.
 
 use std::time::Duration;
 

@@ -94,8 +94,12 @@ pub fn claim(directory: &Path) -> Result<File> {
     }
 }
 
-/// The stack's own clients. The handlers have theirs, which are as impatient as on Lambda; these may wait for a message for 20
-/// seconds, or for a page of a large table.
+/// How long one attempt may take. On AWS nobody is kept waiting for more than a second; here one machine does the work
+/// of many, so giving up and trying again would only add to it. Longer than the 20 seconds that SQS waits for a
+/// message.
+const ATTEMPT: Duration = Duration::from_secs(25);
+
+/// The clients of a stack: those of its handlers, and its own.
 pub struct Clients {
     pub dynamodb: aws_sdk_dynamodb::Client,
     pub streams: aws_sdk_dynamodbstreams::Client,
@@ -104,7 +108,7 @@ pub struct Clients {
 
 impl Clients {
     pub fn new(dynamodb_endpoint: &str, sqs_endpoint: &str) -> Self {
-        let (dynamodb, sqs) = (patient(dynamodb_endpoint), patient(sqs_endpoint));
+        let (dynamodb, sqs) = (config(dynamodb_endpoint), config(sqs_endpoint));
         Self {
             dynamodb: aws_sdk_dynamodb::Client::new(&dynamodb),
             streams: aws_sdk_dynamodbstreams::Client::new(&dynamodb),
@@ -113,8 +117,9 @@ impl Clients {
     }
 }
 
-fn patient(endpoint: &str) -> SdkConfig {
-    runtime::aws::local(endpoint).into_builder().timeout_config(TimeoutConfig::disabled()).build()
+fn config(endpoint: &str) -> SdkConfig {
+    let timeouts = TimeoutConfig::builder().connect_timeout(PATIENCE).operation_attempt_timeout(ATTEMPT).build();
+    runtime::aws::local(endpoint).into_builder().timeout_config(timeouts).build()
 }
 
 #[cfg(test)]

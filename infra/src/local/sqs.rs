@@ -41,8 +41,8 @@ pub fn find<'a>(queues: &'a Queues, id: &str) -> Result<&'a Created> {
     queues.get(id).ok_or_else(|| anyhow!("template.yaml names {id} as a queue, which it is not"))
 }
 
-/// Serves the embedded queues on `listener`, for as long as the future is polled. They live in memory only: what a queue held
-/// when the process died is armed again from the table (see [`super::upkeep`]).
+/// Serves the embedded queues on `listener`, for as long as the future is polled. They live in memory only: what a
+/// queue held when the process died is armed again from the table (see [`super::upkeep`]).
 pub async fn embedded(listener: TcpListener, address: SocketAddr) {
     let queues = Arc::new(RustackSqs::new(SqsConfig {
         host: address.ip().to_string(),

@@ -1,6 +1,6 @@
-//! Does what a DynamoDB event source mapping does: reads the table's stream, keeps what the filters let through, and hands it
-//! to the function in batches. A batch that fails is halved until the bad record stands alone, tried again a bounded number of
-//! times, and then set aside in the on-failure queue.
+//! Does what a DynamoDB event source mapping does: reads the table's stream, keeps what the filters let through, and
+//! hands it to the function in batches. A batch that fails is halved until the bad record stands alone, tried again a
+//! bounded number of times, and then set aside in the on-failure queue.
 
 use std::{
     collections::{BTreeSet, VecDeque},
@@ -20,9 +20,10 @@ use super::{clock::LocalClock, event, functions::EventFunction, pattern::Pattern
 
 /// How long an idle stream is left alone. Lambda asks four times a second.
 const IDLE: Duration = Duration::from_millis(100);
-/// The first wait after a failure; each further one is twice as long, up to [`LONGEST_WAIT`].
+/// The first wait after a failure; each further one is twice as long, up to [`LONGEST_WAIT`]. Lambda waits longer, but
+/// there nobody sits in front of it.
 const FIRST_WAIT: Duration = Duration::from_millis(100);
-const LONGEST_WAIT: Duration = Duration::from_secs(5);
+const LONGEST_WAIT: Duration = Duration::from_secs(1);
 
 /// One mapping.
 pub struct StreamPoller {
@@ -212,7 +213,8 @@ impl StreamPoller {
     }
 }
 
-/// Where a batch begins to have failed. Lambda goes back to the lowest sequence number reported, and does all after it again.
+/// Where a batch begins to have failed. Lambda goes back to the lowest sequence number reported, and does all after it
+/// again.
 fn first_failure(records: &[Value], answer: &Value) -> Option<usize> {
     let failures = answer["batchItemFailures"].as_array()?;
     let failed = |record: &Value| {

@@ -1,8 +1,9 @@
-//! What the local stack reads out of `template.yaml`: routes, tables, queues and event source mappings, so that nothing about
-//! the deployment is written down twice.
+//! What the local stack reads out of `template.yaml`: routes, tables, queues and event source mappings, so that nothing
+//! about the deployment is written down twice.
 //!
-//! A reference to another resource may come as `!Ref`, `!GetAtt`, `!Sub` or inside an `!If`; all that matters here is which
-//! resource it leads to ([`target`]). Everything else that CloudFormation could compute is left to CloudFormation.
+//! A reference to another resource may come as `!Ref`, `!GetAtt`, `!Sub` or inside an `!If`; all that matters here is
+//! which resource it leads to ([`target`]). Everything else that CloudFormation could compute is left to
+//! CloudFormation.
 
 use anyhow::{Context, Result, bail};
 use serde::{Deserialize, de::DeserializeOwned};
@@ -286,7 +287,8 @@ fn target(expression: &Value) -> Option<String> {
             let name = text.split_once("${")?.1.split_once('}')?.0;
             name.split('.').next().map(str::to_owned)
         }
-        // The first choice is the stack's own resource; the other one is named by a parameter, which has no meaning here.
+        // The first choice is the stack's own resource; the other one is named by a parameter, which has no meaning
+        // here.
         "Fn::If" => target(&argument[1]),
         _ => None,
     }

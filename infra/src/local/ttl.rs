@@ -1,5 +1,5 @@
-//! Does what DynamoDB's time to live does, by the local clock: deletes the items whose time is over. It knows the table only by
-//! the template, as DynamoDB does. The stream's record of such a removal is given DynamoDB's identity by
+//! Does what DynamoDB's time to live does, by the local clock: deletes the items whose time is over. It knows the table
+//! only by the template, as DynamoDB does. The stream's record of such a removal is given DynamoDB's identity by
 //! [`super::event::stream_record`], since a local engine sees an ordinary deletion.
 
 use anyhow::{Context, Result, anyhow};

@@ -1,8 +1,10 @@
-//! What AWS would have done while time passed that did not pass here: when the clock was moved, and while the process was dead.
+//! What AWS would have done while time passed that did not pass here: when the clock was moved, and while the process
+//! was dead.
 //!
 //! - Items whose time to live is over are deleted ([`super::ttl`]).
-//! - The timer queue measures delays by real time and lives in memory. So every bucket is looked at: a hold that is due goes
-//!   straight to the function that the timer queue feeds, as its message would have; after a start, the others get a message.
+//! - The timer queue measures delays by real time and lives in memory. So every bucket is looked at: a hold that is due
+//!   goes straight to the function that the timer queue feeds, as its message would have; after a start, the others get a
+//!   message.
 //!   A hold that is handled twice does no harm: resolving demands the exact hold.
 
 use std::{sync::Arc, time::Duration};
@@ -12,7 +14,7 @@ use domain::time::{Clock, Timestamp};
 use futures::{StreamExt, TryStreamExt};
 use runtime::App;
 use serde_json::json;
-use store::{Store, StoredItem, stream::ArmedHold};
+use store::{StoredItem, stream::ArmedHold};
 use tokio::time::sleep;
 
 use super::{clock::LocalClock, dynamodb::Table, queue_poller::QueuePoller, ttl};
@@ -26,8 +28,6 @@ const AT_ONCE: usize = 4;
 pub struct Upkeep {
     pub clock: LocalClock,
     pub app: App,
-    /// Reads the whole table, a page at a time: more patient than the one of the handlers.
-    pub store: Store,
     pub dynamodb: aws_sdk_dynamodb::Client,
     pub tables: Vec<Table>,
     pub timers: QueuePoller,
@@ -64,7 +64,7 @@ impl Upkeep {
 
     async fn visit_holds(&self, arm_the_others: bool) -> Result<()> {
         let now = self.clock.now();
-        let mut pages = self.store.scan();
+        let mut pages = self.app.store.scan();
         while let Some(items) = pages.next_page().await? {
             let (due, others): (Vec<_>, Vec<_>) =
                 items.into_iter().flat_map(holds).partition(|armed| armed.hold.is_over(now));

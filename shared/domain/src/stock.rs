@@ -21,6 +21,8 @@ pub struct Settings {
 pub struct StockView {
     /// Which SKU and channel.
     pub stock: StockId,
+    /// The instant by which holds were sorted into those that are over and those that stand: the sums are as of then.
+    pub as_of: Timestamp,
     /// The home and every child that was found, the home first.
     pub buckets: Vec<(BucketId, Bucket)>,
     /// The records of the holds that had to be looked up, where there are any.
@@ -61,10 +63,11 @@ impl StockView {
         self.buckets.iter().map(|(_, bucket)| bucket.free).sum()
     }
 
-    /// The sums at `now`. A hold counts as available again from the second its reservation can no longer be confirmed, whether
+    /// The sums. A hold counts as available again from the second its reservation can no longer be confirmed, whether
     /// or not anyone has released it. While a shortfall is open, units that come back cover it first.
     #[must_use]
-    pub fn level(&self, now: Timestamp) -> Level {
+    pub fn level(&self) -> Level {
+        let now = self.as_of;
         let mut level = Level { available: self.free(), shortfall: self.home().shortfall, ..Level::default() };
         for (bucket_id, bucket) in &self.buckets {
             level.sold += bucket.sold;
@@ -123,9 +126,9 @@ pub enum CountPlan {
 
 /// Compares a count with what should be on the shelf. `home_free` are the home's own free units.
 #[must_use]
-pub fn plan_count(view: &StockView, now: Timestamp, counted: u64) -> CountPlan {
+pub fn plan_count(view: &StockView, counted: u64) -> CountPlan {
     let home_free = view.buckets.first().map_or(0, |(_, home)| home.free);
-    let expected = view.level(now).on_hand();
+    let expected = view.level().on_hand();
     match expected.checked_sub(counted) {
         None => CountPlan::Credit(counted - expected),
         Some(0) => CountPlan::Credit(0),
@@ -156,14 +159,14 @@ mod tests {
             (stock.home(), bucket(home_free, holds, Role::Home(home))),
             (stock.child(0), bucket(child_free, BTreeMap::new(), Role::Child { owes_home: false })),
         ];
-        StockView { stock, buckets, records: BTreeMap::new() }
+        StockView { stock, as_of: Timestamp::from_epoch_seconds(50), buckets, records: BTreeMap::new() }
     }
 
     #[test]
     fn a_hold_without_a_record_is_reserved_until_its_time_is_over() {
         let view = view(5, &["2@100", "1@200"], 3, 0);
         for (now, available, reserved) in [(100, 8, 3), (101, 10, 1), (201, 11, 0)] {
-            let level = view.level(Timestamp::from_epoch_seconds(now));
+            let level = StockView { as_of: Timestamp::from_epoch_seconds(now), ..view.clone() }.level();
             assert_eq!((level.available, level.reserved, level.on_hand()), (available, reserved, 11), "{now}");
         }
     }
@@ -173,13 +176,13 @@ mod tests {
         assert_eq!(credit(5, 0), Credit { to_free: 5, to_shortfall: 0 });
         assert_eq!(credit(5, 3), Credit { to_free: 2, to_shortfall: 3 });
         assert_eq!(credit(2, 3), Credit { to_free: 0, to_shortfall: 2 });
-        let level = view(0, &["2@100"], 0, 1).level(Timestamp::from_epoch_seconds(101));
+        let short = view(0, &["2@100"], 0, 1);
+        let level = StockView { as_of: Timestamp::from_epoch_seconds(101), ..short }.level();
         assert_eq!((level.available, level.shortfall), (1, 0));
     }
 
     #[test]
     fn a_count_is_compared_with_the_unsold_units() {
-        let now = Timestamp::from_epoch_seconds(50);
         let cases = [
             (view(5, &["2@100"], 0, 0), 7, CountPlan::Credit(0)),
             (view(5, &["2@100"], 0, 0), 9, CountPlan::Credit(2)),
@@ -191,7 +194,7 @@ mod tests {
             (view(0, &["2@100"], 0, 1), 4, CountPlan::Credit(3)),
         ];
         for (view, counted, expected) in cases {
-            assert_eq!(plan_count(&view, now, counted), expected, "counted {counted}");
+            assert_eq!(plan_count(&view, counted), expected, "counted {counted}");
         }
     }
 }

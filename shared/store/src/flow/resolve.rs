@@ -74,8 +74,8 @@ impl Store {
             }
         }
         self.settle(bucket, sold, found.watermark).await?;
-        let left = standing().filter(|(_, position)| resolved[*position] == Resolved::Done).count();
-        if bucket.child.is_some() && left > 0 && left == found.holds.len() {
+        // Whoever comes last folds: of those who resolve the same child at the same time, none knows which one that is.
+        if bucket.child.is_some() && found.holds.values().all(|hold| hold.is_over(now)) {
             self.fold_if_cold(bucket).await?;
         }
         Ok(resolved)

@@ -10,6 +10,7 @@ use domain::{
     refusal::Refusal,
     reservation::Reservation,
     stock::{Settings, StockView},
+    time::Timestamp,
 };
 
 pub use movements::Moved;
@@ -52,6 +53,7 @@ impl Store {
     }
 
     async fn view(&self, stocks: &[StockId], depth: Records) -> Result<Vec<StockView>, Failure> {
+        let as_of = self.now();
         let homes = self.get_buckets(stocks.iter().map(StockId::home)).await?;
         let unknown: Vec<_> = stocks.iter().filter(|stock| !homes.contains_key(&stock.home())).collect();
         if !unknown.is_empty() {
@@ -64,18 +66,18 @@ impl Store {
             window.map(|number| id.stock.child(number))
         });
         let children = self.get_buckets(children.collect::<Vec<_>>()).await?;
-        let records = self.records_of(homes.values().chain(children.values()), depth).await?;
-        Ok(stocks.iter().map(|stock| view_of(stock, &homes, &children, &records)).collect())
+        let records = self.records_of(homes.values().chain(children.values()), depth, as_of).await?;
+        Ok(stocks.iter().map(|stock| view_of(stock, as_of, &homes, &children, &records)).collect())
     }
 
     async fn records_of(
         &self,
         buckets: impl Iterator<Item = &Bucket>,
         depth: Records,
+        as_of: Timestamp,
     ) -> Result<BTreeMap<domain::ids::ReservationId, Reservation>, Fault> {
-        let now = self.now();
         let holds = buckets.flat_map(|bucket| &bucket.holds);
-        let wanted = holds.filter(|(_, hold)| depth == Records::OfAll || hold.is_over(now)).map(|(id, _)| id);
+        let wanted = holds.filter(|(_, hold)| depth == Records::OfAll || hold.is_over(as_of)).map(|(id, _)| id);
         self.get_reservations(wanted.collect::<Vec<_>>()).await
     }
 
@@ -128,6 +130,7 @@ impl Store {
 
 fn view_of(
     stock: &StockId,
+    as_of: Timestamp,
     homes: &BTreeMap<BucketId, Bucket>,
     children: &BTreeMap<BucketId, Bucket>,
     records: &BTreeMap<domain::ids::ReservationId, Reservation>,
@@ -139,5 +142,5 @@ fn view_of(
     let buckets = [own(homes), own(children)].concat();
     let owners = buckets.iter().flat_map(|(_, bucket)| bucket.holds.keys());
     let records = owners.filter_map(|id| Some((id.clone(), records.get(id)?.clone()))).collect();
-    StockView { stock: stock.clone(), buckets, records }
+    StockView { stock: stock.clone(), as_of, buckets, records }
 }

@@ -228,7 +228,7 @@ impl Bench {
     }
 
     pub(super) async fn level(&self, sku: &str) -> Level {
-        self.store.stock(&[stock(sku)]).await.unwrap()[0].level(self.clock.now())
+        self.store.stock(&[stock(sku)]).await.unwrap()[0].level()
     }
 
     pub(super) async fn home(&self, sku: &str) -> Bucket {

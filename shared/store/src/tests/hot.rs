@@ -127,6 +127,35 @@ async fn a_cold_child_folds_back_with_what_it_sold() {
 }
 
 #[tokio::test]
+async fn a_child_is_folded_whoever_resolves_its_last_hold() {
+    let bench = crowded(100, 30).await;
+    let mut held = Vec::new();
+    for n in 24..30 {
+        held.push(bench.record(&format!("k{n}")).await.unwrap());
+    }
+    // One cancels, and its timer comes all the same; the others' come at the same time, each alone.
+    bench.store.cancel(&held[0].id).await.unwrap();
+    bench.clock.advance(901);
+    let timers =
+        held.iter().map(|own| bench.store.resolve(&own.allocations[0].bucket, &own.id, own.allocations[0].hold));
+    for resolved in join_all(timers).await {
+        resolved.unwrap();
+    }
+    assert_eq!(bench.bucket("tea#own#0").await, None);
+
+    // All cancel: the first timer that comes finds nothing but an empty child.
+    let bench = crowded(100, 26).await;
+    for n in 24..26 {
+        bench.store.cancel(&rid(&format!("k{n}"))).await.unwrap();
+    }
+    bench.clock.advance(901);
+    let own = bench.record("k24").await.unwrap().allocations[0].clone();
+    bench.store.resolve(&own.bucket, &rid("k24"), own.hold).await.unwrap();
+    assert_eq!(bench.bucket("tea#own#0").await, None);
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
 async fn many_shoppers_opening_children_at_once_use_each_number_once() {
     let bench = crowded(500, 24).await;
     let keys: Vec<String> = (0..60).map(|n| format!("x{n}")).collect();

@@ -122,7 +122,7 @@ impl Store {
     async fn plan_count(&self, request: &MovementRequest, counted: u64) -> Result<Plan, Failure> {
         let view = self.tidied_view(request).await?;
         let now = self.now();
-        let (movement, writes) = match plan_count(&view, now, counted) {
+        let (movement, writes) = match plan_count(&view, counted) {
             CountPlan::Credit(units) => {
                 let movement = Movement::new(request, units.cast_signed(), 0, now);
                 let writes = write::movement::incoming(&movement, units, view.home().shortfall);

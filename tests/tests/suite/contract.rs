@@ -1,0 +1,230 @@
+//! `infra/openapi.yaml` and the service say the same. Every test of this suite holds every answer against the document (see
+//! [`crate::support::Contract`]); the tests here show that the document promises nothing that does not exist.
+
+use std::collections::{BTreeMap, BTreeSet};
+
+use domain::refusal::Refusal;
+use serde_json::{Value, json};
+
+use crate::support::{Api, Call, Contract, Fate, Flaky, Shop, at_once};
+
+/// What only API Gateway answers, which is not here.
+const OF_THE_GATEWAY: [u16; 3] = [401, 403, 429];
+
+#[test]
+fn the_types_of_problem_stand_in_the_order_of_precedence() {
+    let document = &Contract::get().document;
+    let documented: Vec<&str> = texts(&document["components"]["schemas"]["Problem"]["properties"]["type"]["enum"]);
+    let documented: Vec<&str> = documented.iter().map(|text| text.strip_prefix("/problems/").unwrap()).collect();
+    // As the API writes them, those of HTTP itself among them.
+    assert_eq!(documented, http::Kind::ALL.map(|kind| kind.parts().1));
+    // As the domain ranks them.
+    let mut ranked: BTreeMap<u8, &str> = BTreeMap::new();
+    for refusal in refusals() {
+        let (rank, slug) = refusal.rank_and_slug();
+        assert_eq!(ranked.insert(rank, slug), None, "{slug} has the rank of another");
+    }
+    let of_the_domain: Vec<&str> = ranked.into_values().collect();
+    let shared: Vec<&str> = documented.iter().filter(|slug| of_the_domain.contains(slug)).copied().collect();
+    assert_eq!(shared, of_the_domain);
+    // As the description lists them for people.
+    let description = document["info"]["description"].as_str().unwrap();
+    let places: Vec<_> = documented
+        .iter()
+        .map(|slug| description.find(&format!("`{slug}`")).unwrap_or_else(|| panic!("{slug}")))
+        .collect();
+    assert!(places.is_sorted(), "the description lists them in another order");
+}
+
+/// One of each. A new variant does not compile here until it is added.
+fn refusals() -> Vec<Refusal> {
+    let all = vec![
+        Refusal::InvalidRequest { errors: vec![] },
+        Refusal::IdempotencyKeyReused,
+        Refusal::UnknownReservation { refund_required: false },
+        Refusal::UnknownOrder,
+        Refusal::UnknownSku { skus: vec![] },
+        Refusal::AlreadyCanceled { refund_required: false },
+        Refusal::AlreadyConfirmed { refund_required: false },
+        Refusal::ReservationExpired { refund_required: false },
+        Refusal::TooManyExtensions,
+        Refusal::PreconditionFailed { version: 1 },
+        Refusal::InsufficientStock { lines: vec![] },
+        Refusal::Contended,
+    ];
+    for refusal in &all {
+        match refusal {
+            Refusal::InvalidRequest { .. }
+            | Refusal::IdempotencyKeyReused
+            | Refusal::UnknownReservation { .. }
+            | Refusal::UnknownOrder
+            | Refusal::UnknownSku { .. }
+            | Refusal::AlreadyCanceled { .. }
+            | Refusal::AlreadyConfirmed { .. }
+            | Refusal::ReservationExpired { .. }
+            | Refusal::TooManyExtensions
+            | Refusal::PreconditionFailed { .. }
+            | Refusal::InsufficientStock { .. }
+            | Refusal::Contended => {}
+        }
+    }
+    all
+}
+
+/// A tour of the whole API, by the end of which each declared answer of each operation has been met.
+#[tokio::test(flavor = "multi_thread")]
+async fn every_declared_answer_can_be_had() {
+    let shop = Shop::with(&[("tea", 20)]).await;
+    merchants_answers(&shop).await;
+    shoppers_answers(&shop).await;
+    answers_about_bodies(&shop).await;
+    let flaky = Flaky::before(shop.stack().dynamodb_endpoint()).await;
+    let branch = shop.branch(Some(&flaky.url)).await;
+    answers_that_came_too_late(&branch, &flaky).await;
+    answers_in_an_outage(&branch, &flaky).await;
+
+    let met: BTreeSet<_> = shop.met().union(&branch.met()).cloned().collect();
+    let declared = Contract::get().declared().into_iter().filter(|(_, status)| !OF_THE_GATEWAY.contains(status));
+    let never_met: Vec<_> = declared.filter(|answer| !met.contains(answer)).collect();
+    assert!(never_met.is_empty(), "nobody has ever heard these: {never_met:?}");
+    branch.leave().await;
+    shop.close().await;
+}
+
+async fn merchants_answers(shop: &Shop) {
+    shop.put_stock("tea", &json!({ "expected_peak_per_second": 1 })).await.expect(200);
+    shop.put_stock("tea", &json!({ "x": 1 })).await.expect(400);
+    shop.put_stock("tea", &json!({})).header("If-Match", "\"9\"").await.expect(412);
+    shop.stock("tea").await.expect(200);
+    shop.stock("coffee").await.expect(404);
+    shop.stock("tea").query("x=1").await.expect(400);
+    shop.get("/v1/stock").await.expect(200);
+    shop.get("/v1/stock?limit=0").await.expect(400);
+    shop.movement("tea", "receive", 0).await.expect(400);
+    shop.movement("coffee", "receive", 1).await.expect(404);
+    shop.movement("tea", "adjust", -1_000).await.expect(409);
+    shop.movement("tea", "receive", 1).key("reused").await.expect(201);
+    shop.movement("tea", "receive", 2).key("reused").await.expect(422);
+    shop.get("/v1/stock/tea/movements").await.expect(200);
+    shop.get("/v1/stock/tea/movements?limit=0").await.expect(400);
+    shop.get("/v1/stock/coffee/movements").await.expect(404);
+    shop.get("/v1/shortfalls").await.expect(200);
+    shop.get("/v1/shortfalls?limit=0").await.expect(400);
+    shop.availability(&["tea"]).await.expect(200);
+    shop.availability(&["t ea"]).await.expect(400);
+    shop.availability(&["coffee"]).await.expect(404);
+}
+
+async fn shoppers_answers(shop: &Shop) {
+    for sell in [Api::reserve, Api::order] {
+        let made = sell(shop, &[("tea", 1)]);
+        made.clone().await.expect(201);
+        made.json(&json!({ "lines": [{ "sku": "tea", "quantity": 2 }] })).await.expect(422);
+        sell(shop, &[]).await.expect(400);
+        sell(shop, &[("coffee", 1)]).await.expect(404);
+        sell(shop, &[("tea", 1_000)]).await.expect(409);
+    }
+    let sold = shop.order(&[("tea", 1)]).await.expect(201).id();
+    shop.get(&format!("/v1/orders/{sold}")).await.expect(200);
+    shop.get("/v1/orders/x").await.expect(400);
+    shop.get("/v1/orders/0123456789abcdef").await.expect(404);
+
+    let [paid, canceled, late] = [0; 3].map(|_| shop.reserve(&[("tea", 1)]));
+    let (paid, canceled, late) = (paid.await.id(), canceled.await.id(), late.await.id());
+    shop.reservation(&paid).await.expect(200);
+    shop.reservation("x").await.expect(400);
+    shop.reservation("0123456789abcdef").await.expect(404);
+    shop.extend(&paid, 600).await.expect(200);
+    shop.confirm(&paid).await.expect(200);
+    shop.cancel(&canceled).await.expect(200);
+    let nobody = "fedcba9876543210";
+    for (call, status) in [
+        (shop.extend("x", 600), 400),
+        (shop.extend(nobody, 600), 404),
+        (shop.extend(&paid, 600), 409),
+        (shop.cancel("x"), 400),
+        (shop.cancel(nobody), 404),
+        (shop.cancel(&paid), 409),
+        (shop.confirm("x"), 400),
+        (shop.confirm(nobody), 404),
+        (shop.confirm(&canceled), 409),
+    ] {
+        call.await.expect(status);
+    }
+    shop.advance(901).await;
+    let all = shop.units("tea").await.available;
+    shop.order(&[("tea", all)]).await.expect(201);
+    shop.extend(&late, 600).await.expect(410);
+    shop.confirm(&late).await.expect(410);
+}
+
+async fn answers_about_bodies(shop: &Shop) {
+    for call in calls_with_bodies(shop) {
+        call.clone().header("Content-Type", "text/plain").await.expect(415);
+        call.body(" ".repeat(70_000)).await.expect(413);
+    }
+}
+
+/// One call of each operation that takes a body.
+fn calls_with_bodies(shop: &Shop) -> Vec<Call> {
+    vec![
+        shop.reserve(&[("tea", 1)]),
+        shop.order(&[("tea", 1)]),
+        shop.confirm("0123456789abcdef"),
+        shop.cancel("0123456789abcdef"),
+        shop.extend("0123456789abcdef", 600),
+        shop.put_stock("tea", &json!({})),
+        shop.movement("tea", "receive", 1),
+    ]
+}
+
+/// A request whose hold is over before its record can be written comes to nothing, and says so each time.
+async fn answers_that_came_too_late(branch: &Shop, flaky: &Flaky) {
+    branch.movement("tea", "receive", 5).await.expect(201);
+    for sell in [Api::reserve, Api::order] {
+        let clock = branch.stack().clock().clone();
+        let mut first = true;
+        flaky.judge(move |operation| {
+            if operation != "PutItem" || !std::mem::take(&mut first) {
+                return Fate::Pass;
+            }
+            clock.advance(1_000).unwrap();
+            Fate::Fail
+        });
+        let late = sell(branch, &[("tea", 1)]);
+        late.clone().await.expect_problem(410, "reservation-expired");
+        late.await.expect_problem(410, "reservation-expired");
+    }
+    flaky.heal();
+}
+
+/// While DynamoDB is away every operation asks to come back, and while it refuses us every one says that it is our fault; and
+/// none of them says more than that.
+async fn answers_in_an_outage(branch: &Shop, flaky: &Flaky) {
+    let questions = [
+        branch.stock("tea"),
+        branch.get("/v1/stock"),
+        branch.get("/v1/stock/tea/movements"),
+        branch.get("/v1/shortfalls"),
+        branch.availability(&["tea"]),
+        branch.reservation("0123456789abcdef"),
+        branch.get("/v1/orders/0123456789abcdef"),
+    ];
+    let calls: Vec<Call> = questions.into_iter().chain(calls_with_bodies(branch)).collect();
+    for (fate, status, slug) in [(Fate::Fail, 503, "contended"), (Fate::Reject, 500, "internal-error")] {
+        flaky.judge(move |operation| match operation {
+            "GetRecords" | "DescribeStream" | "GetShardIterator" => Fate::Pass,
+            _ => fate,
+        });
+        for answer in at_once(calls.iter().cloned().map(Call::impatient)).await {
+            let answer = answer.expect_problem(status, slug);
+            assert!(!answer.text.contains("secret") && !answer.text.contains("Exception"), "{}", answer.text);
+            assert_eq!(answer.header("retry-after").is_some(), status == 503);
+        }
+    }
+    flaky.heal();
+}
+
+fn texts(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|text| text.as_str().unwrap()).collect()
+}

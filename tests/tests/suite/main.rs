@@ -1,0 +1,22 @@
+//! The whole service, called over HTTP as a shop calls it. Each test starts a stack of its own, with a table of its own, and ends
+//! with an audit of everything that is stored.
+//!
+//! | module | shows |
+//! |---|---|
+//! | [`failures`] | that what made other systems oversell does not happen here, one test for each reported case |
+//! | [`races`] | that many at once get one decision |
+//! | [`bad_input`] | that a request that is wrong says where, and changes nothing |
+//! | [`lifecycle`] | what a shop can do, from the first delivery to the last page of movements |
+//! | [`contract`] | that `infra/openapi.yaml` names every answer, and that every answer it names can be had |
+//! | [`protocol`] | what is left when the service is killed in the middle |
+//!
+//! The engine is the embedded one, or the server at `DYNAMODB_ENDPOINT`:
+//! `DYNAMODB_ENDPOINT=http://127.0.0.1:8000 cargo test -p holdfast-tests`.
+
+mod bad_input;
+mod contract;
+mod failures;
+mod lifecycle;
+mod protocol;
+mod races;
+mod support;

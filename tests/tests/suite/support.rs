@@ -1,0 +1,14 @@
+//! What every test needs: a shop with a service of its own, calls, answers that check themselves against the contract, and a
+//! DynamoDB that fails on demand.
+
+mod answer;
+mod call;
+mod contract;
+mod flaky;
+mod shop;
+
+pub use answer::Answer;
+pub use call::{Api, Call, at_once};
+pub use contract::{Contract, OPENAPI};
+pub use flaky::{Fate, Flaky};
+pub use shop::{Shop, Units, external_dynamodb, timer_message};

@@ -1,0 +1,226 @@
+//! Calls as a careful shop makes them: every POST with a key, and one that is answered "busy" made again with the same key.
+
+use std::{
+    collections::BTreeSet,
+    pin::Pin,
+    sync::{
+        Arc, Mutex,
+        atomic::{AtomicUsize, Ordering},
+    },
+    time::Duration,
+};
+
+use futures::future::join_all;
+use reqwest::{
+    Method,
+    header::{HeaderName, HeaderValue},
+};
+use serde_json::{Value, json};
+
+use super::{Answer, Contract};
+
+/// How often a call that is answered 503 is made again.
+const MAX_RETRIES: u32 = 60;
+
+/// The pause before that: `Retry-After` asks for a second, which a test would rather not wait.
+const PAUSE: Duration = Duration::from_millis(100);
+
+/// Answers met so far: the operation's id in the contract, and the status.
+pub type Met = Arc<Mutex<BTreeSet<(String, u16)>>>;
+
+/// The API of one stack.
+#[derive(Clone)]
+pub struct Api {
+    http: reqwest::Client,
+    url: String,
+    met: Met,
+}
+
+impl Api {
+    pub fn new(url: &str) -> Self {
+        // Whoever was first has chosen; there is one provider in the program.
+        let _ = rustls::crypto::ring::default_provider().install_default();
+        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().expect("a client");
+        Self { http, url: url.to_owned(), met: Met::default() }
+    }
+
+    /// Every operation and status that this API was heard to answer.
+    pub fn met(&self) -> BTreeSet<(String, u16)> {
+        self.met.lock().expect("no panic while noting").clone()
+    }
+
+    pub fn get(&self, path: &str) -> Call {
+        Call::new(self, Method::GET, path)
+    }
+
+    pub fn put(&self, path: &str, body: &Value) -> Call {
+        Call::new(self, Method::PUT, path).json(body)
+    }
+
+    /// With a key that no other call has.
+    pub fn post(&self, path: &str, body: &Value) -> Call {
+        static KEYS: AtomicUsize = AtomicUsize::new(0);
+        let key = format!("key-{}", KEYS.fetch_add(1, Ordering::Relaxed));
+        Call::new(self, Method::POST, path).key(&key).json(body)
+    }
+
+    pub fn reserve(&self, lines: &[(&str, u64)]) -> Call {
+        self.reserve_for(900, lines)
+    }
+
+    pub fn reserve_for(&self, ttl_seconds: u64, lines: &[(&str, u64)]) -> Call {
+        self.post("/v1/reservations", &json!({ "ttl_seconds": ttl_seconds, "lines": self::lines(lines) }))
+    }
+
+    pub fn confirm(&self, id: &str) -> Call {
+        self.post(&format!("/v1/reservations/{id}/confirm"), &json!({}))
+    }
+
+    pub fn cancel(&self, id: &str) -> Call {
+        self.post(&format!("/v1/reservations/{id}/cancel"), &json!({}))
+    }
+
+    pub fn extend(&self, id: &str, ttl_seconds: u64) -> Call {
+        self.post(&format!("/v1/reservations/{id}/extend"), &json!({ "ttl_seconds": ttl_seconds }))
+    }
+
+    pub fn reservation(&self, id: &str) -> Call {
+        self.get(&format!("/v1/reservations/{id}"))
+    }
+
+    /// A sale without a hold.
+    pub fn order(&self, lines: &[(&str, u64)]) -> Call {
+        self.post("/v1/orders", &json!({ "lines": self::lines(lines) }))
+    }
+
+    pub fn availability(&self, skus: &[&str]) -> Call {
+        let skus: Vec<String> = skus.iter().map(|sku| format!("sku={sku}")).collect();
+        self.get(&format!("/v1/availability?{}", skus.join("&")))
+    }
+
+    pub fn stock(&self, sku: &str) -> Call {
+        self.get(&format!("/v1/stock/{sku}"))
+    }
+
+    pub fn put_stock(&self, sku: &str, settings: &Value) -> Call {
+        self.put(&format!("/v1/stock/{sku}"), settings)
+    }
+
+    pub fn movement(&self, sku: &str, kind: &str, quantity: i64) -> Call {
+        let body = json!({ "kind": kind, "quantity": quantity, "reason": format!("{kind} {quantity}") });
+        self.post(&format!("/v1/stock/{sku}/movements"), &body)
+    }
+}
+
+/// Lines as the API takes them.
+pub fn lines(lines: &[(&str, u64)]) -> Value {
+    lines.iter().map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity })).collect()
+}
+
+/// Makes all calls at the same time, and answers in their order.
+pub async fn at_once(calls: impl IntoIterator<Item = Call>) -> Vec<Answer> {
+    join_all(calls.into_iter().map(IntoFuture::into_future)).await
+}
+
+/// One call; awaiting it makes it.
+#[derive(Clone)]
+pub struct Call {
+    api: Api,
+    method: Method,
+    path: String,
+    headers: Vec<(HeaderName, HeaderValue)>,
+    body: Vec<u8>,
+    retries: u32,
+}
+
+impl Call {
+    pub fn new(api: &Api, method: Method, path: &str) -> Self {
+        let (api, path) = (api.clone(), path.to_owned());
+        Self { api, method, path, headers: Vec::new(), body: Vec::new(), retries: MAX_RETRIES }
+    }
+
+    /// Replaces a header.
+    pub fn header(self, name: &str, value: impl AsRef<[u8]>) -> Self {
+        let mut call = self.without(name);
+        let name = name.parse().expect("a header's name");
+        call.headers.push((name, HeaderValue::from_bytes(value.as_ref()).expect("a header's value")));
+        call
+    }
+
+    pub fn without(mut self, name: &str) -> Self {
+        self.headers.retain(|(own, _)| !own.as_str().eq_ignore_ascii_case(name));
+        self
+    }
+
+    pub fn key(self, key: &str) -> Self {
+        self.header("Idempotency-Key", key)
+    }
+
+    pub fn json(self, body: &Value) -> Self {
+        self.header("Content-Type", "application/json").body(body.to_string())
+    }
+
+    pub fn body(mut self, body: impl Into<Vec<u8>>) -> Self {
+        self.body = body.into();
+        self
+    }
+
+    /// Adds a query parameter.
+    pub fn query(mut self, parameter: &str) -> Self {
+        self.path.push(if self.path.contains('?') { '&' } else { '?' });
+        self.path.push_str(parameter);
+        self
+    }
+
+    /// Takes "busy" for an answer.
+    pub fn impatient(mut self) -> Self {
+        self.retries = 0;
+        self
+    }
+
+    async fn send(self) -> Answer {
+        for _ in 0..self.retries {
+            let answer = self.send_once().await;
+            if answer.status != 503 {
+                return answer;
+            }
+            tokio::time::sleep(PAUSE).await;
+        }
+        self.send_once().await
+    }
+
+    async fn send_once(&self) -> Answer {
+        self.attempt().await.unwrap_or_else(|fault| panic!("{} {}: {fault:?}", self.method, self.path))
+    }
+
+    /// Makes the call once; nothing if the service is gone.
+    pub async fn try_send(self) -> Option<Answer> {
+        self.attempt().await.ok()
+    }
+
+    async fn attempt(&self) -> reqwest::Result<Answer> {
+        let call = format!("{} {}", self.method, self.path);
+        let mut request = self.api.http.request(self.method.clone(), format!("{}{}", self.api.url, self.path));
+        for (name, value) in &self.headers {
+            request = request.header(name, value);
+        }
+        let response = request.body(self.body.clone()).send().await?;
+        let (status, headers) = (response.status().as_u16(), response.headers().clone());
+        let text = response.text().await?;
+        let body = serde_json::from_str(&text).unwrap_or_default();
+        let answer = Answer { call, status, headers, text, body };
+        if let Some(operation) = Contract::get().check(&self.method, &self.path, &answer) {
+            self.api.met.lock().expect("no panic while noting").insert((operation, status));
+        }
+        Ok(answer)
+    }
+}
+
+impl IntoFuture for Call {
+    type Output = Answer;
+    type IntoFuture = Pin<Box<dyn Future<Output = Answer> + Send>>;
+
+    fn into_future(self) -> Self::IntoFuture {
+        Box::pin(self.send())
+    }
+}
