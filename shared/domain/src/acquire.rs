@@ -12,7 +12,7 @@
 use crate::{
     bucket::{Bucket, BucketId, Hold},
     ids::ReservationId,
-    limits::CHILD_UNITS,
+    limits::{CHILD_UNITS, MAX_CHILDREN_AHEAD},
     quantity::Quantity,
     time::Timestamp,
 };
@@ -103,10 +103,11 @@ pub fn child_size(free: u64, wanted: Quantity) -> Option<u64> {
     (free >= wanted.units()).then(|| wanted.units().max(free.min(CHILD_UNITS)))
 }
 
-/// How many children to open ahead of an announced peak: enough for its first second, and no more than the units fill.
+/// How many children to open ahead of an announced peak: enough for its first second, no more than the units fill, and bounded; the
+/// shoppers of a larger peak open the rest.
 #[must_use]
 pub fn children_ahead(expected_peak_per_second: u64, free: u64) -> u64 {
-    expected_peak_per_second.div_ceil(CHILD_UNITS).min(free / CHILD_UNITS)
+    expected_peak_per_second.div_ceil(CHILD_UNITS).min(free / CHILD_UNITS).min(MAX_CHILDREN_AHEAD)
 }
 
 #[cfg(test)]
@@ -158,7 +159,9 @@ mod tests {
 
     #[test]
     fn a_peak_is_split_for_its_first_second() {
-        for (peak, free, children) in [(0, 1_000, 0), (5_000, 10_000, 157), (5_000, 100, 3), (1, 31, 0), (1, 32, 1)] {
+        for (peak, free, children) in
+            [(0, 1_000, 0), (5_000, 10_000, 157), (5_000, 100, 3), (100_000, 1_000_000, 256), (1, 31, 0), (1, 32, 1)]
+        {
             assert_eq!(children_ahead(peak, free), children, "{peak}/s of {free}");
         }
     }

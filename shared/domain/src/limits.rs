@@ -51,6 +51,10 @@ pub const MAX_HOLDS: usize = 24;
 /// Units that a child is opened with. No more than this many holds can then be in it, so it never outgrows 1 KB.
 pub const CHILD_UNITS: u64 = 32;
 
+/// Children opened ahead of an announced peak, and folded back in one call. Each takes a transaction on the home, about 15 ms; 256 of
+/// them stay well within a request's time, and are as many as a home could give away in the first second of a sale.
+pub const MAX_CHILDREN_AHEAD: u64 = 256;
+
 /// Confirmed holds that one write settles.
 pub const MAX_SETTLED_AT_ONCE: usize = 10;
 

@@ -29,7 +29,8 @@ pub enum Field<T> {
 /// A text.
 pub type Text = Field<String>;
 
-/// A whole number. One beyond the range of `i64` is its end, which no field allows.
+/// A whole number, also where it is written `2.0` or `2e0`: JSON knows one kind of number, and so does JSON Schema's `integer`.
+/// One beyond the range of `i64` is its end, which no field allows.
 pub type Whole = Field<i64>;
 
 /// A list of objects.
@@ -37,7 +38,7 @@ pub type List<T> = Field<Vec<T>>;
 
 const NOT_NULL: &str = "must not be null; leave the field out instead";
 const NO_TEXT: &str = "must be a text in quotes";
-const NO_WHOLE: &str = "must be a whole number, without quotes, fraction or exponent";
+const NO_WHOLE: &str = "must be a whole number, without quotes or fraction";
 
 impl<'de> Deserialize<'de> for Text {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
@@ -52,13 +53,20 @@ impl<'de> Deserialize<'de> for Text {
 impl<'de> Deserialize<'de> for Whole {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         Ok(match Value::deserialize(deserializer)? {
-            Value::Number(number) if number.is_i64() || number.is_u64() => {
-                Self::Given(number.as_i64().unwrap_or(i64::MAX))
-            }
+            Value::Number(number) => whole(&number).map_or(Self::Wrong(NO_WHOLE), Self::Given),
             Value::Null => Self::Wrong(NOT_NULL),
             _ => Self::Wrong(NO_WHOLE),
         })
     }
+}
+
+fn whole(number: &serde_json::Number) -> Option<i64> {
+    if number.is_i64() || number.is_u64() {
+        return Some(number.as_i64().unwrap_or(i64::MAX));
+    }
+    let float = number.as_f64().filter(|float| float.fract() == 0.0)?;
+    #[expect(clippy::cast_possible_truncation, reason = "beyond its range, `as` answers the end of the range")]
+    Some(float as i64)
 }
 
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
@@ -181,10 +189,7 @@ mod tests {
             ("null", NOT_NULL, NOT_NULL),
             ("true", NO_TEXT, NO_WHOLE),
             ("1.5", NO_TEXT, NO_WHOLE),
-            ("1.0", NO_TEXT, NO_WHOLE),
-            ("1e3", NO_TEXT, NO_WHOLE),
-            ("-0", NO_TEXT, NO_WHOLE),
-            ("1000000000000000000000000000000", NO_TEXT, NO_WHOLE),
+            ("-0.5", NO_TEXT, NO_WHOLE),
             (r#"{"a": [1, {"b": null}]}"#, NO_TEXT, NO_WHOLE),
             ("[[1], {}]", NO_TEXT, NO_WHOLE),
         ] {
@@ -193,7 +198,17 @@ mod tests {
             assert_eq!(read::<Body>(body.as_bytes()).unwrap(), expected, "{value}");
         }
         assert_eq!(read::<Body>(br#"{"count": "2"}"#).unwrap().count, Field::Wrong(NO_WHOLE));
-        assert_eq!(read::<Body>(br#"{"count": 1000000000000}"#).unwrap().count, Field::Given(1_000_000_000_000));
+        for (text, count) in [
+            ("1000000000000", 1_000_000_000_000),
+            ("245.0", 245),
+            ("1e3", 1_000),
+            ("-0", 0),
+            ("1000000000000000000000000000000", i64::MAX),
+            ("-1e300", i64::MIN),
+        ] {
+            let body = format!(r#"{{"count": {text}}}"#);
+            assert_eq!(read::<Body>(body.as_bytes()).unwrap().count, Field::Given(count), "{text}");
+        }
         assert_eq!(read::<Body>(br#"{"count": 18446744073709551615}"#).unwrap().count, Field::Given(i64::MAX));
     }
 

@@ -5,7 +5,7 @@ use domain::{
     acquire::{child_size, children_ahead},
     bucket::{Bucket, BucketId, Hold, Home, StockId},
     ids::ReservationId,
-    limits::CHILD_UNITS,
+    limits::{CHILD_UNITS, MAX_CHILDREN_AHEAD},
     quantity::Quantity,
 };
 
@@ -15,6 +15,10 @@ use crate::{
     table::{Met, Transacted, Written},
     write,
 };
+
+/// Children folded in one call.
+#[expect(clippy::cast_possible_truncation, reason = "256")]
+const MAX_FOLDED: usize = MAX_CHILDREN_AHEAD as usize;
 
 /// What came of opening a child.
 pub(crate) enum Opening {
@@ -84,46 +88,43 @@ impl Store {
         };
         let window = home.home().copied().unwrap_or_default();
         let kept_for_peak = window.expected_peak_per_second > 0 && bucket.free > 0;
-        if bucket.holds.is_empty() && !kept_for_peak {
-            self.fold(child, bucket, &window).await?;
+        if bucket.holds.is_empty() && !kept_for_peak && self.fold(child, bucket, &window).await? {
+            self.advance(&child.stock).await?;
         }
         Ok(())
     }
 
-    /// Brings the free units of every child home, and deletes those that are empty then.
+    /// Brings the free units of the children home, and deletes those that are empty then: a bounded number in one call.
     pub(crate) async fn fold_all(&self, stock: &StockId) -> Result<(), Fault> {
-        let Some(home) = self.get_bucket(&stock.home()).await? else {
-            return Ok(());
-        };
+        let Some(home) = self.get_bucket(&stock.home()).await? else { return Ok(()) };
         let window = home.home().copied().unwrap_or_default();
         let children = self.get_buckets(window.window().map(|number| stock.child(number))).await?;
-        for (id, child) in &children {
-            self.fold(id, child, &window).await?;
+        let mut deleted = false;
+        for (id, child) in children.iter().take(MAX_FOLDED) {
+            deleted |= self.fold(id, child, &window).await?;
         }
-        Ok(())
+        if deleted { self.advance(stock).await } else { Ok(()) }
     }
 
     /// Brings the free units of a child home, where another child can be opened for them.
     pub(crate) async fn bring_home(&self, child: &BucketId, seen: &Bucket, home: &Bucket) -> Result<(), Fault> {
         let window = home.home().copied().unwrap_or_default();
-        self.fold(child, seen, &window).await
+        self.fold(child, seen, &window).await.map(drop)
     }
 
-    async fn fold(&self, id: &BucketId, child: &Bucket, home: &Home) -> Result<(), Fault> {
+    /// Says whether the child is gone.
+    async fn fold(&self, id: &BucketId, child: &Bucket, home: &Home) -> Result<bool, Fault> {
         self.routes.forget(id);
         if child.free > 0 {
             let folded = self.transact(write::child::fold(id, child.free, home.shortfall)).await?;
             if folded != Transacted::Applied {
-                return Ok(());
+                return Ok(false);
             }
         }
         if !child.holds.is_empty() {
-            return Ok(());
+            return Ok(false);
         }
-        if self.transact(write::child::delete(id, child.sold)).await? == Transacted::Applied {
-            self.advance(&id.stock).await?;
-        }
-        Ok(())
+        Ok(self.transact(write::child::delete(id, child.sold)).await? == Transacted::Applied)
     }
 
     /// Moves the window over numbers whose children are gone. A number below `next_child` without a child never gets one again.
