@@ -168,8 +168,9 @@ impl Search<'_> {
         let stuck = |(id, bucket): &(&BucketId, &Bucket)| {
             id.child.is_some() && bucket.free > 0 && (bucket.is_crowded() || self.closed.contains(*id))
         };
+        let window = home.home().copied().unwrap_or_default();
         for (id, child) in buckets.iter().filter(stuck) {
-            self.store.bring_home(id, child, home).await?;
+            self.store.bring_home(id, child, &window).await?;
         }
         Ok(Round::Again(None))
     }

@@ -106,22 +106,18 @@ impl Store {
         if deleted { self.advance(stock).await } else { Ok(()) }
     }
 
-    /// Brings the free units of a child home, where another child can be opened for them.
-    pub(crate) async fn bring_home(&self, child: &BucketId, seen: &Bucket, home: &Bucket) -> Result<(), Fault> {
-        let window = home.home().copied().unwrap_or_default();
-        self.fold(child, seen, &window).await.map(drop)
+    /// Brings the free units of a child home, where another child can be opened for them. Says whether none are left in it.
+    pub(crate) async fn bring_home(&self, child: &BucketId, seen: &Bucket, home: &Home) -> Result<bool, Fault> {
+        self.routes.forget(child);
+        if seen.free == 0 {
+            return Ok(true);
+        }
+        Ok(self.transact(write::child::fold(child, seen.free, home.shortfall)).await? == Transacted::Applied)
     }
 
-    /// Says whether the child is gone.
+    /// Brings a child's units home, and deletes it if nobody holds anything in it. Says whether it is gone.
     async fn fold(&self, id: &BucketId, child: &Bucket, home: &Home) -> Result<bool, Fault> {
-        self.routes.forget(id);
-        if child.free > 0 {
-            let folded = self.transact(write::child::fold(id, child.free, home.shortfall)).await?;
-            if folded != Transacted::Applied {
-                return Ok(false);
-            }
-        }
-        if !child.holds.is_empty() {
+        if !self.bring_home(id, child, home).await? || !child.holds.is_empty() {
             return Ok(false);
         }
         Ok(self.transact(write::child::delete(id, child.sold)).await? == Transacted::Applied)

@@ -1,7 +1,10 @@
 //! A DynamoDB that fails when it is told to: it stands between a stack and the real one, and a test decides the fate of each
 //! request. What a handler has not finished when its writes begin to fail is what a crash would have left.
 
-use std::sync::{Arc, Mutex};
+use std::{
+    sync::{Arc, Mutex},
+    time::Duration,
+};
 
 use axum::{
     Router,
@@ -13,6 +16,9 @@ use axum::{
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinHandle};
 
+/// How late a request is that has to wait; well below the second after which a handler would try again.
+const DELAY: Duration = Duration::from_millis(400);
+
 /// What becomes of a request.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Fate {
@@ -20,6 +26,8 @@ pub enum Fate {
     Pass,
     /// It fails for now, and has done nothing.
     Fail,
+    /// It is served late: whatever others have sent by then comes first.
+    Wait,
     /// It is served, but the answer is lost.
     LoseReply,
     /// It is refused as if it were a bug of ours.
@@ -86,6 +94,9 @@ async fn pass_on(State(between): State<Between>, headers: HeaderMap, body: Bytes
     }
     if fate == Fate::Reject {
         return failure(StatusCode::BAD_REQUEST, "ValidationException");
+    }
+    if fate == Fate::Wait {
+        tokio::time::sleep(DELAY).await;
     }
     let mut request = between.http.post(&between.upstream).body(body);
     for (name, value) in headers.iter().filter(|(name, _)| *name != "host" && *name != "content-length") {
