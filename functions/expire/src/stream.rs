@@ -88,7 +88,7 @@ mod tests {
 
     fn bucket(holds: &Value) -> Value {
         json!({
-            "pk": {"S": "S#tea#own"}, "a": {"N": "5"}, "sold": {"N": "0"}, "h": {"M": holds}, "v": {"N": "1"},
+            "pk": {"S": "S#tea#own"}, "a": {"N": "5"}, "sold": {"N": "0"}, "h": {"M": holds}, "g": {"N": "0"}, "v": {"N": "1"},
             "lo": {"N": "0"}, "hi": {"N": "0"}, "peak": {"N": "0"},
             "list": {"S": "stock"}, "rank": {"S": "tea#own"},
         })

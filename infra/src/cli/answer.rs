@@ -51,10 +51,11 @@ impl Problem {
         Self {
             status,
             slug: slug.unwrap_or_else(|| format!("http-{status}")),
-            detail: text("detail")
-                .or_else(|| text("title"))
-                .or_else(|| text("message"))
-                .unwrap_or_else(|| format!("The service answered with status {status} and no explanation.")),
+            detail: text("detail").unwrap_or_else(|| {
+                let said = text("title").or_else(|| text("message"));
+                let said = said.map(|said| format!(": {said}")).unwrap_or_default();
+                format!("The service answered with status {status}{said}.")
+            }),
         }
     }
 }
@@ -71,7 +72,10 @@ mod tests {
         let problem = Problem::read(409, &body);
         assert_eq!((problem.slug.as_str(), problem.detail.as_str()), ("insufficient-stock", "d"));
         let problem = Problem::read(500, &json!({"message": "Internal Server Error"}));
-        assert_eq!((problem.slug.as_str(), problem.detail.as_str()), ("http-500", "Internal Server Error"));
+        assert_eq!(
+            (problem.slug.as_str(), problem.detail.as_str()),
+            ("http-500", "The service answered with status 500: Internal Server Error.")
+        );
         assert_eq!(Problem::read(404, &Value::Null).slug, "http-404");
     }
 }

@@ -243,7 +243,7 @@ pub fn chain(error: &dyn std::error::Error) -> String {
     while let Some(source) = innermost.source() {
         innermost = source;
     }
-    innermost.to_string()
+    innermost.to_string().trim_end_matches('.').to_owned()
 }
 
 #[cfg(test)]

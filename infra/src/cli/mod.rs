@@ -71,7 +71,7 @@ async fn aws_config() -> SdkConfig {
     aws_config::defaults(behavior_version()).http_client(https_client(Roots::System)).load().await
 }
 
-/// Writes to standard output. `holdfast watch SKU | head -1` closes it early, which is the reader's right and not an error:
+/// Writes to standard output. `holdfast watch SKU | head -2` closes it early, which is the reader's right and not an error:
 /// the answer says whether anybody still reads.
 fn print(text: &str) -> bool {
     writeln!(io::stdout().lock(), "{text}").is_ok()

@@ -18,7 +18,7 @@ use super::{
 
 /// Print a line whenever the availability of a SKU changes
 ///
-/// Goes on until Ctrl-C, or until nobody reads its output any more.
+/// Goes on until Ctrl-C, or until a change finds nobody reading its output any more.
 ///
 /// Exit code: 0 stopped by whoever started or read it; 1 the SKU is unknown, or the service is gone.
 #[derive(Debug, clap::Args)]

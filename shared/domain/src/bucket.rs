@@ -163,6 +163,9 @@ pub struct Home {
     pub first_child: u32,
     /// The number that the next child gets. Never decreases.
     pub next_child: u32,
+    /// How often units came to or left the home other than with its shoppers: by a movement, or from a child. Two looks that find
+    /// the same number saw all buckets of the SKU as if at once.
+    pub generation: u64,
     /// How often the settings were written.
     pub version: u64,
     /// The reserves per second that the merchant expects at the peak; 0 where nothing is announced.

@@ -149,9 +149,21 @@ impl Search<'_> {
         }
         let available = buckets.values().map(|bucket| bucket.free).sum();
         if available < rest.units() {
-            return Ok(Round::End(Missing::Short { available }));
+            return self.short(available, home, buckets.len() > 1).await;
         }
         self.bring_within_reach(home, home_is_full, rest, &buckets).await
+    }
+
+    /// "Short" is only true if no units moved between the buckets while they were read one after the other.
+    async fn short(&self, available: u64, seen: &Bucket, is_split: bool) -> Result<Round, Fault> {
+        let generation = |bucket: &Bucket| bucket.home().map(|home| home.generation);
+        if is_split {
+            let home = self.store.get_bucket(&self.stock.home()).await?;
+            if home.as_ref().and_then(generation) != generation(seen) {
+                return Ok(Round::Again(home));
+            }
+        }
+        Ok(Round::End(Missing::Short { available }))
     }
 
     /// There are enough units, but some are where no hold can be made: at home, they get a child; in a child, they go home.
@@ -181,8 +193,7 @@ impl Search<'_> {
         if window.is_empty() {
             return Ok(BTreeMap::from([(self.stock.home(), home)]));
         }
-        let children = window.map(|number| self.stock.child(number));
-        let buckets = self.store.get_buckets(children.chain([self.stock.home()])).await?;
+        let mut buckets = self.store.get_buckets(window.map(|number| self.stock.child(number))).await?;
         for (id, bucket) in &buckets {
             if bucket.free > 0 {
                 self.store.routes.learn(id);
@@ -190,6 +201,7 @@ impl Search<'_> {
                 self.store.routes.forget(id);
             }
         }
+        buckets.insert(self.stock.home(), home);
         Ok(buckets)
     }
 

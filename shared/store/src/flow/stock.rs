@@ -26,6 +26,9 @@ pub struct Saved {
     pub version: u64,
 }
 
+/// How often stock is looked at again when units move between its buckets.
+const MAX_LOOKS: usize = 10;
+
 /// Which holds' records a view contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 enum Records {
@@ -52,22 +55,38 @@ impl Store {
         self.view(stocks, Records::OfOverdue).await
     }
 
+    /// Each SKU as if all of its buckets had been seen at once: if units moved between them meanwhile, it looks again.
     async fn view(&self, stocks: &[StockId], depth: Records) -> Result<Vec<StockView>, Failure> {
-        let as_of = self.now();
-        let homes = self.get_buckets(stocks.iter().map(StockId::home)).await?;
-        let unknown: Vec<_> = stocks.iter().filter(|stock| !homes.contains_key(&stock.home())).collect();
-        if !unknown.is_empty() {
-            return Err(
-                Refusal::UnknownSku { skus: unknown.into_iter().map(|stock| stock.sku.clone()).collect() }.into()
-            );
+        for _ in 0..MAX_LOOKS {
+            let as_of = self.now();
+            let homes = self.get_buckets(stocks.iter().map(StockId::home)).await?;
+            let unknown: Vec<_> = stocks.iter().filter(|stock| !homes.contains_key(&stock.home())).collect();
+            if !unknown.is_empty() {
+                let skus = unknown.into_iter().map(|stock| stock.sku.clone()).collect();
+                return Err(Refusal::UnknownSku { skus }.into());
+            }
+            let children = homes.iter().flat_map(|(id, home)| {
+                let window = home.home().map(Home::window).unwrap_or_default();
+                window.map(|number| id.stock.child(number))
+            });
+            let children = self.get_buckets(children.collect::<Vec<_>>()).await?;
+            if self.moved_since(&homes).await? {
+                continue;
+            }
+            let records = self.records_of(homes.values().chain(children.values()), depth, as_of).await?;
+            return Ok(stocks.iter().map(|stock| view_of(stock, as_of, &homes, &children, &records)).collect());
         }
-        let children = homes.iter().flat_map(|(id, home)| {
-            let window = home.home().map(Home::window).unwrap_or_default();
-            window.map(|number| id.stock.child(number))
-        });
-        let children = self.get_buckets(children.collect::<Vec<_>>()).await?;
-        let records = self.records_of(homes.values().chain(children.values()), depth, as_of).await?;
-        Ok(stocks.iter().map(|stock| view_of(stock, as_of, &homes, &children, &records)).collect())
+        Err(Refusal::Contended.into())
+    }
+
+    /// Whether units moved between the home and the children of a SKU since these homes were read. A SKU without children is one
+    /// item, and needs no second look.
+    async fn moved_since(&self, homes: &BTreeMap<BucketId, Bucket>) -> Result<bool, Fault> {
+        let split = homes.iter().filter_map(|(id, bucket)| Some((id, bucket.home()?)));
+        let split: Vec<_> = split.filter(|(_, home)| !home.window().is_empty()).collect();
+        let now = self.get_buckets(split.iter().map(|(id, _)| (*id).clone())).await?;
+        let generation = |id: &BucketId| now.get(id).and_then(Bucket::home).map(|home| home.generation);
+        Ok(split.iter().any(|(id, home)| generation(id) != Some(home.generation)))
     }
 
     async fn records_of(

@@ -1,4 +1,4 @@
-//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `v`, `peak`, `owed`. The names are short
+//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`. The names are short
 //! because a hot bucket's bytes are money and time.
 
 use std::collections::BTreeMap;
@@ -28,6 +28,7 @@ pub(crate) fn encode_bucket(id: &BucketId, bucket: &Bucket) -> Item {
         Role::Home(home) => {
             item.insert("lo".to_owned(), number(home.first_child.into()));
             item.insert("hi".to_owned(), number(home.next_child.into()));
+            item.insert("g".to_owned(), number(home.generation));
             item.insert("v".to_owned(), number(home.version));
             item.insert("peak".to_owned(), number(home.expected_peak_per_second));
             if home.shortfall > 0 {
@@ -55,6 +56,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
         Role::Home(Home {
             first_child: reader.required("lo", as_number)?,
             next_child: reader.required("hi", as_number)?,
+            generation: reader.required("g", as_number)?,
             version: reader.required("v", as_number)?,
             expected_peak_per_second: reader.required("peak", as_number)?,
             shortfall: reader.optional("owed", as_number)?.unwrap_or(0),

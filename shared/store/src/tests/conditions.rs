@@ -35,6 +35,12 @@ fn with_shortfall(bucket: Bucket, shortfall: u64) -> Bucket {
     Bucket { role: Role::Home(Home { shortfall, ..Home::default() }), ..bucket }
 }
 
+/// The same bucket after units came to it or left it by a movement or from a child.
+fn moved(bucket: Bucket) -> Bucket {
+    let Role::Home(home) = bucket.role else { return bucket };
+    Bucket { role: Role::Home(Home { generation: home.generation + 1, ..home }), ..bucket }
+}
+
 fn tea() -> BucketId {
     stock("tea").home()
 }
@@ -262,16 +268,23 @@ async fn decisions() {
 #[tokio::test]
 async fn credit_debit_and_settings() {
     let bench = bench().await;
-    let credit = |units, shortfall| credit::credit(&tea(), units, shortfall);
-    check(&bench, "credit", Some(&home(3, &[])), credit(4, 0), Some(home(7, &[]))).await;
+    let credit = |units, shortfall| credit::credit(&tea(), units, shortfall, None);
+    check(&bench, "credit", Some(&home(3, &[])), credit(4, 0), Some(moved(home(7, &[])))).await;
     check(&bench, "credit nobody", None, credit(4, 0), None).await;
     check(&bench, "credit past a shortfall", Some(&with_shortfall(home(0, &[]), 2)), credit(4, 0), None).await;
-    check(&bench, "credit covers", Some(&with_shortfall(home(0, &[]), 3)), credit(4, 3), Some(home(1, &[]))).await;
-    let left = with_shortfall(home(0, &[]), 5);
-    check(&bench, "credit covers a part", Some(&with_shortfall(home(0, &[]), 9)), credit(4, 9), Some(left)).await;
-    check(&bench, "credit of another shortfall", Some(&with_shortfall(home(0, &[]), 8)), credit(4, 9), None).await;
-    check(&bench, "debit", Some(&home(4, &[])), credit::debit(&tea(), 4), Some(home(0, &[]))).await;
-    check(&bench, "debit too much", Some(&home(3, &[])), credit::debit(&tea(), 4), None).await;
+    let short = |shortfall| with_shortfall(home(0, &[]), shortfall);
+    check(&bench, "credit covers", Some(&short(3)), credit(4, 3), Some(moved(home(1, &[])))).await;
+    check(&bench, "credit covers a part", Some(&short(9)), credit(4, 9), Some(moved(short(5)))).await;
+    check(&bench, "credit of another shortfall", Some(&short(8)), credit(4, 9), None).await;
+    check(&bench, "debit", Some(&home(4, &[])), credit::debit(&tea(), 4, None), Some(moved(home(0, &[])))).await;
+    check(&bench, "debit too much", Some(&home(3, &[])), credit::debit(&tea(), 4, None), None).await;
+    let later = moved(home(4, &[]));
+    for (name, seen, after) in [("as seen", 1, Some(3)), ("another count or fold since", 0, None)] {
+        let debit = credit::debit(&tea(), 1, Some(seen));
+        check(&bench, name, Some(&later), debit, after.map(|free| moved(moved(home(free, &[]))))).await;
+        let credit = credit::credit(&tea(), 1, 0, Some(seen));
+        check(&bench, name, Some(&later), credit, after.map(|_| moved(moved(home(5, &[]))))).await;
+    }
 
     let version = |version, peak| Bucket {
         role: Role::Home(Home { version, expected_peak_per_second: peak, ..Home::default() }),
@@ -353,7 +366,7 @@ async fn children() {
     assert_eq!(transact(&bench, &short, Some(&owing(&[("me", "2@1800000900")])), to_home(5)).await, None);
     assert_eq!(
         (bench.home("tea").await, bench.bucket("tea#own#0").await),
-        (with_shortfall(home(0, &[]), 3), Some(owing(&[])))
+        (moved(with_shortfall(home(0, &[]), 3)), Some(owing(&[])))
     );
     assert_eq!(transact(&bench, &short, Some(&owing(&[])), to_home(5)).await, Some(vec![true, false]), "gone");
     let other = owing(&[("me", "2@1800000901")]);
@@ -364,11 +377,11 @@ async fn children() {
     assert_eq!(transact(&bench, &short, Some(&owed), to_home(4)).await, Some(vec![false, true]), "another shortfall");
 
     let advance = |from, to| child::advance(&stock, from, to);
-    let moved =
+    let window_from =
         |first_child| Bucket { role: Role::Home(Home { first_child, next_child: 3, ..window }), ..home(1, &[]) };
-    check(&bench, "advance", Some(&moved(0)), advance(0, 3), Some(moved(3))).await;
-    check(&bench, "advance from elsewhere", Some(&moved(1)), advance(0, 3), None).await;
-    check(&bench, "advance beyond the window", Some(&moved(0)), advance(0, 4), None).await;
+    check(&bench, "advance", Some(&window_from(0)), advance(0, 3), Some(window_from(3))).await;
+    check(&bench, "advance from elsewhere", Some(&window_from(1)), advance(0, 3), None).await;
+    check(&bench, "advance beyond the window", Some(&window_from(0)), advance(0, 4), None).await;
     assert!(matches!(bench.store.write(&child::owe(&stock.child(9))).await.unwrap(), Written::Refused(None)));
 }
 
@@ -379,12 +392,15 @@ async fn movements() {
         Movement::new(&movement(key, "tea", word, quantity), delta, shortfall, at(0))
     };
     let receipt = booked("m1", "receive", 4, 4, 0);
-    let incoming = || moves::incoming(&receipt, 4, 0);
+    let incoming = || moves::incoming(&receipt, 4, 0, None);
     assert_eq!(transact(&bench, &home(1, &[]), None, incoming()).await, None);
     assert_eq!(transact(&bench, &home(5, &[]), None, incoming()).await, Some(vec![false, true]), "booked already");
     let correction = booked("m2", "adjust", -4, -4, 0);
-    assert_eq!(transact(&bench, &home(3, &[]), None, moves::outgoing(&correction, 4)).await, Some(vec![true, false]));
-    assert_eq!(transact(&bench, &home(4, &[]), None, moves::outgoing(&correction, 4)).await, None);
+    assert_eq!(
+        transact(&bench, &home(3, &[]), None, moves::outgoing(&correction, 4, None)).await,
+        Some(vec![true, false])
+    );
+    assert_eq!(transact(&bench, &home(4, &[]), None, moves::outgoing(&correction, 4, None)).await, None);
 
     let before = home(4, &[("me", "2@1800000900")]);
     let count = booked("m3", "count", 1, -5, 1);
@@ -402,8 +418,9 @@ async fn movements() {
         refused,
         "shortfall as seen"
     );
+    assert_eq!(transact(&bench, &moved(before.clone()), None, shortfall()).await, refused, "nothing moved since");
     assert_eq!(transact(&bench, &before, None, shortfall()).await, None);
-    assert_eq!(bench.home("tea").await, with_shortfall(home(0, &[("me", "2@1800000900")]), 1));
+    assert_eq!(bench.home("tea").await, moved(with_shortfall(home(0, &[("me", "2@1800000900")]), 1)));
     let further = moves::shortfall(&booked("m4", "count", 0, -1, 1), &with_shortfall(before.clone(), 2));
     assert_eq!(transact(&bench, &before, None, further).await, refused, "shortfall as seen");
 }

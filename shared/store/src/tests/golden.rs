@@ -44,7 +44,8 @@ fn golden() {
     let fourth: BucketId = "tea#own#4".parse().unwrap();
     let id = rid("k");
     let three: domain::bucket::Hold = "3@1800000900".parse().unwrap();
-    let window = Home { first_child: 2, next_child: 4, version: 1, expected_peak_per_second: 0, shortfall: 0 };
+    let window =
+        Home { first_child: 2, next_child: 4, generation: 3, version: 1, expected_peak_per_second: 0, shortfall: 0 };
     let short = |shortfall| domain::bucket::Bucket {
         free: 5,
         holds: std::collections::BTreeMap::new(),
@@ -97,12 +98,14 @@ fn golden() {
         ("child_delete", child::delete(&fourth, 25)),
         ("child_advance", vec![child::advance(&stock("tea"), 2, 4)]),
         ("child_owe", vec![child::owe(&fourth)]),
-        ("credit", vec![credit::credit(&home, 7, 0)]),
-        ("credit_covering_a_part", vec![credit::credit(&home, 7, 9)]),
-        ("credit_covering_all", vec![credit::credit(&home, 7, 5)]),
-        ("debit", vec![credit::debit(&home, 7)]),
-        ("movement_incoming", moves::incoming(&booked("receive", 7, 7, 0), 7, 0)),
-        ("movement_outgoing", moves::outgoing(&booked("adjust", -7, -7, 0), 7)),
+        ("credit", vec![credit::credit(&home, 7, 0, None)]),
+        ("credit_covering_a_part", vec![credit::credit(&home, 7, 9, None)]),
+        ("credit_covering_all", vec![credit::credit(&home, 7, 5, None)]),
+        ("debit", vec![credit::debit(&home, 7, None)]),
+        ("debit_by_a_count", vec![credit::debit(&home, 7, Some(3))]),
+        ("credit_by_a_count", vec![credit::credit(&home, 7, 5, Some(3))]),
+        ("movement_incoming", moves::incoming(&booked("receive", 7, 7, 0), 7, 0, None)),
+        ("movement_outgoing", moves::outgoing(&booked("adjust", -7, -7, 0), 7, None)),
         ("movement_shortfall", moves::shortfall(&booked("count", 1, -7, 2), &short(0))),
         ("movement_further_shortfall", moves::shortfall(&booked("count", 0, -1, 1), &short(2))),
         ("settings_create", vec![settings::create(&stock("tea"), Settings { expected_peak_per_second: 50 })]),

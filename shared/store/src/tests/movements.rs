@@ -182,3 +182,59 @@ async fn settings_are_versioned() {
     assert_eq!(save(5, None).await.unwrap().version, 3);
     assert_eq!(bench.level("tea").await.available, 5, "settings never touch units");
 }
+
+#[tokio::test]
+async fn counts_at_the_same_time_agree() {
+    let bench = bench().await;
+    for round in 0..5 {
+        let sku = format!("tea-{round}");
+        bench.stocked(&sku, 10).await;
+        let counts: Vec<_> = (0..4).map(|n| movement(&format!("count-{round}-{n}"), &sku, "count", 7)).collect();
+        let counted = futures::future::join_all(counts.iter().map(|count| bench.store.move_stock(count))).await;
+        let deltas: i64 = counted.into_iter().map(|moved| moved.unwrap().movement.delta).sum();
+        assert_eq!((deltas, bench.level(&sku).await.on_hand()), (-3, 7));
+    }
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_count_while_children_fold_counts_nothing_twice() {
+    let bench = bench().await;
+    bench.stocked("tea", 640).await;
+    let peak = |expected_peak_per_second| Settings { expected_peak_per_second };
+    for round in 0..4 {
+        bench.store.save_settings(&stock("tea"), &peak(640), None).await.unwrap();
+        let no_peak = peak(0);
+        let tea = stock("tea");
+        let fold = bench.store.save_settings(&tea, &no_peak, None);
+        let count = async {
+            tokio::time::sleep(std::time::Duration::from_millis(20 * round)).await;
+            let count = movement(&format!("count-{round}"), "tea", "count", 640);
+            loop {
+                match bench.store.move_stock(&count).await {
+                    Ok(moved) => break moved.movement,
+                    Err(Failure::Refused(Refusal::Contended)) => {}
+                    Err(failure) => panic!("{failure:?}"),
+                }
+            }
+        };
+        let look = async {
+            for _ in 0..20 {
+                let seen = bench.store.availability(&[stock("tea")]).await;
+                match seen {
+                    Ok(views) => assert_eq!(views[0].level().available, 640),
+                    Err(failure) => assert_eq!(refusal(failure), Refusal::Contended),
+                }
+                let key = format!("r{round}");
+                match bench.reserve(&key, &["tea=1"]).await {
+                    Ok(held) => drop(bench.store.cancel(&held.reservation.id).await.unwrap()),
+                    Err(failure) => assert_eq!(refusal(failure), Refusal::Contended, "never: out of stock"),
+                }
+            }
+        };
+        let (folded, counted, ()) = tokio::join!(fold, count, look);
+        folded.unwrap();
+        assert_eq!(counted.delta, 0, "round {round}");
+    }
+    bench.assert_sound().await;
+}

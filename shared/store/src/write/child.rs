@@ -38,7 +38,7 @@ pub(crate) fn open(stock: &StockId, home: &Home, units: u64, born_with: Option<(
 /// **Fold** `units` of a child's free ones back into its home, whose open shortfall is `home_shortfall`.
 pub(crate) fn fold(child: &BucketId, units: u64, home_shortfall: u64) -> Vec<Write> {
     let from_child = Write::update(keys::bucket(child), "SET a = a - :q", "a >= :q").value(":q", number(units));
-    vec![from_child, credit::credit(&child.stock.home(), units, home_shortfall)]
+    vec![from_child, credit::credit(&child.stock.home(), units, home_shortfall, None)]
 }
 
 /// **Delete** an empty child; its `sold` units are counted at home from now on.
@@ -46,8 +46,13 @@ pub(crate) fn delete(child: &BucketId, sold: u64) -> Vec<Write> {
     let gone = Write::delete(keys::bucket(child), "a = :zero AND size(h) = :zero AND sold = :sold")
         .value(":zero", number(0))
         .value(":sold", number(sold));
-    let home = Write::update(keys::bucket(&child.stock.home()), "SET sold = sold + :sold", "attribute_exists(pk)")
-        .value(":sold", number(sold));
+    let home = Write::update(
+        keys::bucket(&child.stock.home()),
+        "SET sold = sold + :sold, g = g + :one",
+        "attribute_exists(pk)",
+    )
+    .value(":one", number(1))
+    .value(":sold", number(sold));
     vec![gone, home]
 }
 

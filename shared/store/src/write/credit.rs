@@ -2,28 +2,37 @@
 //!
 //! - `owed` must be as it was seen: units that come in cover an open shortfall first.
 //! - `a >= :q`: never more than are free.
+//! - `g` rises with each: whoever summed up several buckets meanwhile notices. A count demands the `g` that it saw, so that units
+//!   which moved between its looks, or another count, are not counted again.
 
 use domain::{bucket::BucketId, stock::credit as divide};
 
 use crate::{item::number, keys, table::Write};
 
-/// Adds `units` to a home whose open shortfall is `shortfall`.
-pub(crate) fn credit(home: &BucketId, units: u64, shortfall: u64) -> Write {
-    let key = keys::bucket(home);
-    if shortfall == 0 {
-        return Write::update(key, "SET a = a + :q", "attribute_exists(pk) AND attribute_not_exists(owed)")
-            .value(":q", number(units));
-    }
+/// Adds `units` to a home whose open shortfall is `shortfall`; for a count, only in the generation that it saw.
+pub(crate) fn credit(home: &BucketId, units: u64, shortfall: u64, seen: Option<u64>) -> Write {
     let divided = divide(units, shortfall);
     let left = shortfall - divided.to_shortfall;
-    let expression = if left == 0 { "SET a = a + :q REMOVE owed" } else { "SET a = a + :q, owed = :left" };
-    let write = Write::update(key, expression, "owed = :owed")
-        .value(":q", number(divided.to_free))
-        .value(":owed", number(shortfall));
+    let (expression, condition) = match (shortfall, left) {
+        (0, _) => ("SET a = a + :q, g = g + :one", "attribute_exists(pk) AND attribute_not_exists(owed)"),
+        (_, 0) => ("SET a = a + :q, g = g + :one REMOVE owed", "owed = :owed"),
+        _ => ("SET a = a + :q, g = g + :one, owed = :left", "owed = :owed"),
+    };
+    let write = in_generation(home, expression, condition, seen).value(":q", number(divided.to_free));
+    let write = if shortfall == 0 { write } else { write.value(":owed", number(shortfall)) };
     if left == 0 { write } else { write.value(":left", number(left)) }
 }
 
-/// Takes `units` from a home's free ones.
-pub(crate) fn debit(home: &BucketId, units: u64) -> Write {
-    Write::update(keys::bucket(home), "SET a = a - :q", "a >= :q").value(":q", number(units))
+/// Takes `units` from a home's free ones; for a count, only in the generation that it saw.
+pub(crate) fn debit(home: &BucketId, units: u64, seen: Option<u64>) -> Write {
+    in_generation(home, "SET a = a - :q, g = g + :one", "a >= :q", seen).value(":q", number(units))
+}
+
+fn in_generation(home: &BucketId, expression: &str, condition: &str, seen: Option<u64>) -> Write {
+    let key = keys::bucket(home);
+    let write = match seen {
+        None => Write::update(key, expression, condition),
+        Some(seen) => Write::update(key, expression, format!("{condition} AND g = :seen")).value(":seen", number(seen)),
+    };
+    write.value(":one", number(1))
 }

@@ -45,5 +45,5 @@ pub(crate) fn to_home(child: &BucketId, id: &ReservationId, hold: Hold, home_sho
     let from_child = Write::update(keys::bucket(child), "REMOVE h.#rid", "h.#rid = :hold AND attribute_exists(owed)")
         .name("#rid", id)
         .value(":hold", text(hold));
-    vec![from_child, credit::credit(&child.stock.home(), hold.quantity.units(), home_shortfall)]
+    vec![from_child, credit::credit(&child.stock.home(), hold.quantity.units(), home_shortfall, None)]
 }

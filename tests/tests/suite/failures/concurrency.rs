@@ -85,8 +85,8 @@ async fn f04_availability_is_a_ledger_sum() {
     for answer in refused {
         answer.expect_problem(409, "insufficient-stock");
     }
-    let reserved = taken.iter().filter(|answer| answer.body.get("lines").is_some()).count() as u64;
-    assert_eq!(shop.units("tea").await, Units { available: 0, reserved, sold: 0 });
+    let by_shoppers = taken.iter().filter(|answer| answer.body.get("lines").is_some()).count() as u64;
+    assert_eq!(shop.units("tea").await, Units { available: 0, reserved: by_shoppers, sold: 0 });
     shop.close().await;
 }
 

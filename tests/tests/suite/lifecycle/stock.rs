@@ -48,12 +48,12 @@ async fn every_unit_has_a_reason_that_can_be_read_back() {
         ("receive", 1, 1),
     ];
     for (kind, quantity, delta) in moves {
-        let moved = shop.movement("tea", kind, quantity).await.expect(201);
+        let recorded = shop.movement("tea", kind, quantity).await.expect(201);
         assert_eq!(
-            (&moved["kind"], &moved["quantity"], &moved["delta"]),
+            (&recorded["kind"], &recorded["quantity"], &recorded["delta"]),
             (&json!(kind), &json!(quantity), &json!(delta))
         );
-        assert_eq!((&moved["actor"], &moved["reason"]), (&json!("local"), &json!(format!("{kind} {quantity}"))));
+        assert_eq!((&recorded["actor"], &recorded["reason"]), (&json!("local"), &json!(format!("{kind} {quantity}"))));
         // A second each, so that the order is that of time.
         shop.advance_unnoticed(1);
     }

@@ -40,7 +40,7 @@ impl Api {
     pub fn new(url: &str) -> Self {
         // Whoever was first has chosen; there is one provider in the program.
         let _ = rustls::crypto::ring::default_provider().install_default();
-        let http = reqwest::Client::builder().timeout(Duration::from_secs(60)).no_proxy().build().expect("a client");
+        let http = reqwest::Client::builder().timeout(Duration::from_mins(1)).no_proxy().build().expect("a client");
         Self { http, url: url.to_owned(), met: Met::default() }
     }
 

@@ -78,7 +78,7 @@ impl Store {
         let shortfall = home.and_then(Bucket::home).map_or(0, |home| home.shortfall);
         let incoming = |units: u64| {
             let movement = Movement::new(request, units.cast_signed(), 0, self.now());
-            let writes = write::movement::incoming(&movement, units, shortfall);
+            let writes = write::movement::incoming(&movement, units, shortfall, None);
             Plan::Write(Box::new(movement), writes)
         };
         match request.kind {
@@ -115,22 +115,23 @@ impl Store {
             }
         }
         let movement = Movement::new(request, -units.cast_signed(), 0, self.now());
-        let writes = write::movement::outgoing(&movement, units);
+        let writes = write::movement::outgoing(&movement, units, None);
         Ok(Plan::Write(Box::new(movement), writes))
     }
 
     async fn plan_count(&self, request: &MovementRequest, counted: u64) -> Result<Plan, Failure> {
         let view = self.tidied_view(request).await?;
         let now = self.now();
+        let seen = Some(view.home().generation);
         let (movement, writes) = match plan_count(&view, counted) {
             CountPlan::Credit(units) => {
                 let movement = Movement::new(request, units.cast_signed(), 0, now);
-                let writes = write::movement::incoming(&movement, units, view.home().shortfall);
+                let writes = write::movement::incoming(&movement, units, view.home().shortfall, seen);
                 (movement, writes)
             }
             CountPlan::Debit(units) => {
                 let movement = Movement::new(request, -units.cast_signed(), 0, now);
-                let writes = write::movement::outgoing(&movement, units);
+                let writes = write::movement::outgoing(&movement, units, seen);
                 (movement, writes)
             }
             CountPlan::FoldFirst => {
