@@ -130,3 +130,40 @@ async fn carts_with_the_same_skus_in_opposite_order_do_not_block_each_other() {
     }
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn the_same_shelf_is_counted_by_many_at_once() {
+    let shop = Shop::with(&[("tea", 100)]).await;
+    shop.put_stock("tea", &json!({ "expected_peak_per_second": 64 })).await.expect(200);
+    let held = shop.reserve_for(3_600, &[("tea", 40)]).await.expect(201).id();
+    for (counted, difference) in [(90, -10), (95, 5), (30, -65), (30, 0)] {
+        let answers = at_once((0..8).map(|_| shop.movement("tea", "count", counted))).await;
+        // Each is recorded, and one of them found the difference.
+        let deltas: Vec<i64> =
+            answers.into_iter().map(|answer| answer.expect(201)["delta"].as_i64().unwrap()).collect();
+        assert_eq!(deltas.iter().sum::<i64>(), difference, "{deltas:?}");
+        assert_eq!(shop.stock("tea").await.number("on_hand"), counted.cast_unsigned());
+        shop.audit(false).await;
+    }
+    // Ten of the forty held are missing: nothing can be bought until they are covered.
+    assert_eq!(shop.stock("tea").await.number("shortfall"), 10);
+    shop.order(&[("tea", 1)]).await.expect_problem(409, "insufficient-stock");
+    shop.cancel(&held).await.expect(200);
+    assert_eq!(shop.units("tea").await, Units { available: 30, reserved: 0, sold: 0 });
+    shop.order(&[("tea", 30)]).await.expect(201);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn nobody_hears_sold_out_while_units_move_between_buckets() {
+    let shop = Shop::with(&[("tea", 200)]).await;
+    let merchants = (0..12).map(|n| shop.put_stock("tea", &json!({ "expected_peak_per_second": n % 2 * 128 })));
+    let orders = (0..40).map(|_| shop.order(&[("tea", 5)]));
+    let (settings, orders) = tokio::join!(at_once(merchants), at_once(orders));
+    assert_eq!(statuses(&settings, 200), 12);
+    for answer in orders {
+        answer.expect(201);
+    }
+    assert_eq!(shop.units("tea").await, Units { available: 0, reserved: 0, sold: 200 });
+    shop.close().await;
+}
