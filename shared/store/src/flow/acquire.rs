@@ -126,6 +126,9 @@ impl Search<'_> {
     /// Looks at all buckets and takes what fits; else makes units reachable; else says what is missing.
     async fn round(&mut self, rest: Quantity, home: Bucket) -> Result<Round, Fault> {
         let buckets = self.survey(home).await?;
+        if self.adopt(&buckets) {
+            return Ok(Round::Again(None));
+        }
         let home_id = self.stock.home();
         let Some(home) = buckets.get(&home_id) else {
             return Ok(Round::End(Missing::UnknownSku));
@@ -163,7 +166,9 @@ impl Search<'_> {
                 return Ok(Round::Again(home));
             }
         }
-        Ok(Round::End(Missing::Short { available }))
+        // What is missing may be what attempts of this very request hold too much: that is no reason to say "sold out" either.
+        let own_surplus = !self.acquired.leftovers.is_empty();
+        Ok(Round::End(if own_surplus { Missing::Contended } else { Missing::Short { available } }))
     }
 
     /// There are enough units, but some are where no hold can be made: at home, they get a child; in a child, they go home.
@@ -203,6 +208,21 @@ impl Search<'_> {
         }
         buckets.insert(self.stock.home(), home);
         Ok(buckets)
+    }
+
+    /// Adopts the holds that other attempts of this very request have made, as a refused hold would. They stand until a record of
+    /// the request exists, and then that record is the answer. Says whether there were any.
+    fn adopt(&mut self, buckets: &BTreeMap<BucketId, Bucket>) -> bool {
+        let mut adopted = false;
+        for (id, bucket) in buckets {
+            if let Some(hold) = bucket.holds.get(self.id)
+                && !self.closed.contains(id)
+            {
+                self.taken(id, *hold);
+                adopted = true;
+            }
+        }
+        adopted
     }
 
     /// The buckets that could take a hold now.

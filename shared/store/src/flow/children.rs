@@ -63,6 +63,9 @@ impl Store {
         };
         let window = home.home().copied().unwrap_or_default();
         let wanted = children_ahead(window.expected_peak_per_second, home.free);
+        if wanted == 0 {
+            return Ok(());
+        }
         let open = self.get_buckets(window.window().map(|number| stock.child(number))).await?;
         let full = open.values().filter(|child| child.free >= CHILD_UNITS / 2).count() as u64;
         for _ in full..wanted {

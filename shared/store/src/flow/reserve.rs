@@ -9,6 +9,7 @@ use domain::{
 use crate::{
     Failure, Fault, Store,
     flow::take::{Taken, Taking},
+    write,
 };
 
 /// A reservation, and whether this very request had made it before.
@@ -52,6 +53,10 @@ impl Store {
                     Status::Canceled { reason } => return Err(refusal(reason).into()),
                     // Its holds ended before anybody recorded it, so that it never was.
                     Status::Expired { .. } if request.kind == Kind::Order || reservation.is_placeholder() => {
+                        if request.kind == Kind::Order {
+                            // Whoever may have to give money back is refused for good: no retry may find the record deleted.
+                            self.write(&write::decide::keep_refusal(&request.id)).await?;
+                        }
                         return Err(Refusal::ReservationExpired { refund_required: false }.into());
                     }
                     Status::Active | Status::Confirmed { .. } | Status::Expired { .. } => {}

@@ -156,6 +156,45 @@ async fn a_child_is_folded_whoever_resolves_its_last_hold() {
 }
 
 #[tokio::test]
+async fn a_delivery_after_the_announcement_is_split_too() {
+    let bench = bench().await;
+    let peak = Settings { expected_peak_per_second: 100 };
+    bench.store.save_settings(&stock("tea"), &peak, None).await.unwrap();
+    bench.store.move_stock(&movement("m", "tea", "receive", 200)).await.unwrap();
+    let home = bench.home("tea").await;
+    assert_eq!((home.free, home.home().unwrap().window()), (200 - 4 * 32, 0..4));
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn one_key_on_a_split_sku_is_one_answer() {
+    let bench = bench().await;
+    bench.stocked("tea", 320).await;
+    let peak = Settings { expected_peak_per_second: 10_000 };
+    bench.store.save_settings(&stock("tea"), &peak, None).await.unwrap();
+    // An earlier attempt held all of it over nine buckets, and died.
+    for number in 0..9 {
+        let hold = format!("{}@1800000900", if number < 8 { 32 } else { 4 });
+        let write = crate::write::hold::hold(&stock("tea").child(number), &rid("k"), hold.parse().unwrap());
+        bench.store.write(&write).await.unwrap();
+    }
+    let reserved = bench.reserve("k", &["tea=260"]).await.unwrap().reservation;
+    assert_eq!(reserved.allocations.len(), 9);
+    assert_eq!(bench.level("tea").await.reserved, 260);
+    bench.store.cancel(&rid("k")).await.unwrap();
+
+    for round in 0..3 {
+        let key = format!("r{round}");
+        let copies = join_all((0..6).map(|_| bench.reserve(&key, &["tea=300"]))).await;
+        let answers: Vec<_> = copies.into_iter().map(|copy| copy.unwrap().reservation).collect();
+        assert!(answers.iter().all(|answer| *answer == answers[0]), "round {round}");
+        assert_eq!(bench.level("tea").await.reserved, 300);
+        bench.store.cancel(&rid(&key)).await.unwrap();
+    }
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
 async fn many_shoppers_opening_children_at_once_use_each_number_once() {
     let bench = crowded(500, 24).await;
     let keys: Vec<String> = (0..60).map(|n| format!("x{n}")).collect();

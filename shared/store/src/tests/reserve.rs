@@ -217,3 +217,18 @@ async fn ids_of_different_callers_do_not_meet() {
     let other = ReservationId::derive(&domain::ids::Caller::new("other"), &key);
     assert_ne!(other, rid("k"));
 }
+
+#[tokio::test]
+async fn an_order_that_died_before_its_record_is_refused_for_good() {
+    let bench = bench().await;
+    bench.stocked("tea", 5).await;
+    let (home, hold) = (stock("tea").home(), "2@1800000900".parse().unwrap());
+    bench.store.write(&write::hold::hold(&home, &rid("k"), hold)).await.unwrap();
+    bench.clock.advance(901);
+    bench.store.resolve(&home, &rid("k"), hold).await.unwrap();
+    let order = request(Kind::Order, "k", &["tea=2"]);
+    let expired = Refusal::ReservationExpired { refund_required: false };
+    assert_eq!(refusal(bench.store.sell(&order).await.unwrap_err()), expired);
+    assert_eq!(bench.record("k").await.unwrap().purge_at, None, "else a retry after a day is a sale");
+    bench.assert_sound().await;
+}

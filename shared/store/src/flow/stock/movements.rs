@@ -57,6 +57,7 @@ impl Store {
             };
             let met = match self.transact(writes).await? {
                 Transacted::Applied => {
+                    self.split_what_came(&movement).await;
                     return Ok(Moved { movement: *movement, replayed: false });
                 }
                 Transacted::Refused(met) => met,
@@ -71,6 +72,15 @@ impl Store {
             };
         }
         Err(Refusal::Contended.into())
+    }
+
+    /// Units that arrive after a peak was announced are split for it, too. A failure is left to the shoppers, who split as well.
+    async fn split_what_came(&self, movement: &Movement) {
+        if movement.delta > 0
+            && let Err(fault) = self.open_ahead(&movement.stock).await
+        {
+            tracing::warn!(%fault, stock = %movement.stock, "children for the announced peak were not all opened");
+        }
     }
 
     /// What to write, given the home as the last attempt found it.
