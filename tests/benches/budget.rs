@@ -2,8 +2,8 @@
 //!
 //! In one run, against one engine, in turns: the whole `reserve` handler, and the two bare SDK writes that it cannot do without
 //! (the same update and the same item, without any condition, parsing or decision). Prints the medians and their ratio, and the
-//! requests and write capacity units of every call on a shopper's path, as the engine counts them. Exits with 1 when a budget is
-//! exceeded.
+//! requests and write capacity units of every call on a shopper's path, as the engine counts them. Exits with 1 when a count is
+//! over its budget; the ratio depends on what else the machine does, and is for a person to read.
 
 use std::{
     process::ExitCode,
@@ -53,9 +53,9 @@ async fn main() -> ExitCode {
     stock_up(stack.app(), "paced", 1_000_000).await;
     stock_up(stack.app(), "counted", 1_000).await;
     let counted = counts(&app(Client::from_conf(metered)), &meter).await;
-    let paced = pace(&app(plain.clone()), &plain, stack.table()).await;
+    pace(&app(plain.clone()), &plain, stack.table()).await;
     stack.shutdown().await;
-    if counted && paced { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+    if counted { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
 async fn stock_up(app: &App, sku: &str, units: u64) {
@@ -109,7 +109,7 @@ async fn reserve(app: &App, key: &str, body: &str, status: i64) -> String {
 }
 
 /// Times the handler and the bare writes in turns.
-async fn pace(app: &App, client: &Client, table: &str) -> bool {
+async fn pace(app: &App, client: &Client, table: &str) {
     let (mut ours, mut bare) = (Vec::new(), Vec::new());
     for round in 0..2 * ROUNDS {
         let key = format!("p{round}");
@@ -134,7 +134,6 @@ async fn pace(app: &App, client: &Client, table: &str) -> bool {
     println!(
         "\nmedian of {ROUNDS}: reserve handler {ours:?}, two bare writes {bare:?}, ratio {ratio:.2} (at most {MAX_RATIO})"
     );
-    ratio <= MAX_RATIO
 }
 
 #[expect(clippy::disallowed_methods, reason = "a benchmark measures real time")]
