@@ -156,7 +156,7 @@ impl Problem {
             .iter()
             .map(|Shortage { sku, requested, available }| format!("{available} of {requested} {sku}"))
             .collect();
-        let detail = format!("Only {} can be had. Nothing was changed.", short.join(", "));
+        let detail = format!("Only {} can be had. No unit was taken.", short.join(", "));
         Self { lines, ..Self::new(Kind::InsufficientStock, detail) }
     }
 
@@ -259,7 +259,7 @@ mod tests {
                 {"sku": "mug", "requested": 1, "available": 0},
             ])
         );
-        assert_eq!(document["detail"], "Only 2 of 5 tea, 0 of 1 mug can be had. Nothing was changed.");
+        assert_eq!(document["detail"], "Only 2 of 5 tea, 0 of 1 mug can be had. No unit was taken.");
     }
 
     #[test]

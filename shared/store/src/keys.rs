@@ -73,6 +73,28 @@ pub(crate) fn name(key: &str) -> &str {
     key.get(2..).unwrap_or_default()
 }
 
+/// The key of the home at this place in the list of all homes; nothing if no home can be there.
+pub(crate) fn home_at(rank: &str) -> Option<String> {
+    let id: BucketId = rank.parse().ok()?;
+    id.child.is_none().then(|| bucket(&id))
+}
+
+/// The key of the movement at this place in a list of movements; nothing if no movement can be there.
+pub(crate) fn movement_at(rank: &str) -> Option<String> {
+    movement_in(rank).as_ref().map(movement)
+}
+
+/// The key of the shortfall at this place in the list of shortfalls; nothing if no shortfall can be there.
+pub(crate) fn shortfall_at(rank: &str) -> Option<String> {
+    movement_in(rank).as_ref().map(shortfall)
+}
+
+fn movement_in(rank: &str) -> Option<MovementId> {
+    let (seconds, id) = rank.split_once('#')?;
+    let is_time = seconds.len() == 10 && seconds.bytes().all(|byte| byte.is_ascii_digit());
+    is_time.then(|| id.parse().ok()).flatten()
+}
+
 /// The key of the movement whose shortfall has this key.
 pub(crate) fn movement_of_shortfall(key: &str) -> String {
     format!("{MOVEMENT}{}", name(key))

@@ -4,10 +4,10 @@
 //!
 //! | layer | does |
 //! |---|---|
-//! | [`flow`] | the phases of the protocol: take units, record, resolve, split and fold, move stock. Methods of [`Store`] |
+//! | `flow` | the phases of the protocol: take units, record, resolve, split and fold, move stock. Methods of [`Store`] |
 //! | `write` | one module per conditional write: its expression, and nothing else. Each has a golden file under `tests/golden` |
 //!
-//! A write that fails its condition is not an error: it returns what was found instead ([`table::Written::Refused`]), and
+//! A write that fails its condition is not an error: it returns what was found instead (`table::Written::Refused`), and
 //! `domain` says what that means. Errors are outages and bugs ([`Fault`]).
 //!
 //! # Round trips of a shopper
@@ -16,21 +16,21 @@
 //! |---|---|---|
 //! | reserve, one line | 2: hold, record | 2 |
 //! | reserve, refused | 1 write and 1 read | 1 |
-//! | confirm, any number of lines | 1 | 1 |
+//! | confirm, any number of lines | 1 | 1 for each KB of the record: a cart of about ten lines |
 //! | cancel, one line | 2: decide, release | 2 |
 //!
 //! Nothing in this crate reads a clock, draws a random number or looks at the environment: the clock is a parameter of
 //! [`Store::new`], and the jitter of a retry derives from the id of the request.
 
 mod fault;
-pub mod flow;
+mod flow;
 mod item;
 mod keys;
 mod read;
 mod route;
 pub mod schema;
 pub mod stream;
-pub mod table;
+mod table;
 mod write;
 
 #[cfg(test)]

@@ -149,8 +149,11 @@ async fn movements_are_listed_newest_first_and_page_by_page() {
         }
     }
     assert_eq!(seen, [7, 6, 5, 4, 3, 2, 1]);
-    let nonsense = bench.store.list_movements(&stock("tea"), 3, Some("nonsense!")).await.unwrap_err();
-    assert!(matches!(refusal(nonsense), Refusal::InvalidRequest { .. }));
+    // No base64; base64 of "a#b"; the cursor of another kind of list.
+    for nonsense in ["nonsense!", "YSNi", "dGVhI293bg"] {
+        let refused = bench.store.list_movements(&stock("tea"), 3, Some(nonsense)).await.unwrap_err();
+        assert!(matches!(refusal(refused), Refusal::InvalidRequest { .. }), "{nonsense}");
+    }
 }
 
 #[tokio::test]

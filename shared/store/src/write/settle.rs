@@ -10,6 +10,7 @@ use std::fmt::Write as _;
 use domain::{
     bucket::{BucketId, Hold},
     ids::ReservationId,
+    limits::MAX_SETTLED_AT_ONCE,
     time::Timestamp,
 };
 
@@ -19,8 +20,9 @@ use crate::{
     table::Write,
 };
 
-/// Names for up to [`domain::limits::MAX_SETTLED_AT_ONCE`] reservations.
-const RIDS: [&str; 10] = ["#rid0", "#rid1", "#rid2", "#rid3", "#rid4", "#rid5", "#rid6", "#rid7", "#rid8", "#rid9"];
+/// A name for each reservation.
+const RIDS: [&str; MAX_SETTLED_AT_ONCE] =
+    ["#rid0", "#rid1", "#rid2", "#rid3", "#rid4", "#rid5", "#rid6", "#rid7", "#rid8", "#rid9"];
 
 /// Settles `holds` (1 to 10). `watermark` is what the bucket's was seen to be.
 pub(crate) fn settle(bucket: &BucketId, holds: &[(ReservationId, Hold)], watermark: Option<Timestamp>) -> Write {

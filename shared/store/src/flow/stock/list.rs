@@ -21,7 +21,7 @@ impl Store {
     /// # Errors
     /// Refused with `InvalidRequest` for a cursor that is not ours; or a fault.
     pub async fn list_stock(&self, limit: usize, cursor: Option<&str>) -> Result<Page<StockView>, Failure> {
-        let after = cursor.map(|cursor| after(cursor, keys::STOCK_LIST, |rank| format!("S#{rank}"))).transpose()?;
+        let after = cursor.map(|cursor| after(cursor, keys::STOCK_LIST, keys::home_at)).transpose()?;
         let page = self.list(keys::STOCK_LIST.to_owned(), false, limit, after).await?;
         let stocks = page.items.iter().map(|item| {
             let id: domain::bucket::BucketId = keys::name(keys::of(item)).parse()?;
@@ -46,7 +46,7 @@ impl Store {
             return Err(Refusal::UnknownSku { skus: vec![stock.sku.clone()] }.into());
         }
         let list = keys::movement_list(stock);
-        let after = cursor.map(|cursor| after(cursor, &list, |rank| format!("M#{}", id_in(rank)))).transpose()?;
+        let after = cursor.map(|cursor| after(cursor, &list, keys::movement_at)).transpose()?;
         let page = self.list(list, true, limit, after).await?;
         self.movements_of(page, str::to_owned).await
     }
@@ -57,7 +57,7 @@ impl Store {
     /// Refused with `InvalidRequest` for a cursor that is not ours; or a fault.
     pub async fn list_shortfalls(&self, limit: usize, cursor: Option<&str>) -> Result<Page<Movement>, Failure> {
         let list = keys::SHORTFALL_LIST;
-        let after = cursor.map(|cursor| after(cursor, list, |rank| format!("X#{}", id_in(rank)))).transpose()?;
+        let after = cursor.map(|cursor| after(cursor, list, keys::shortfall_at)).transpose()?;
         let page = self.list(list.to_owned(), true, limit, after).await?;
         self.movements_of(page, keys::movement_of_shortfall).await
     }
@@ -74,25 +74,23 @@ impl Store {
     }
 }
 
-fn id_in(rank: &str) -> &str {
-    rank.split_once('#').map_or("", |(_, id)| id)
-}
-
 fn opaque(rank: String) -> String {
     URL_SAFE_NO_PAD.encode(rank)
 }
 
-fn after(cursor: &str, list: &str, key: impl Fn(&str) -> String) -> Result<Item, Refusal> {
-    let decoded = URL_SAFE_NO_PAD.decode(cursor).ok().and_then(|bytes| String::from_utf8(bytes).ok());
-    match decoded {
-        Some(rank) if rank.contains('#') => Ok(Item::from([
-            (keys::PK.to_owned(), text(key(&rank))),
-            (keys::LIST.to_owned(), text(list)),
-            (keys::RANK.to_owned(), text(rank)),
-        ])),
-        _ => {
-            let detail = "must be a `next_cursor` of the same list".to_owned();
-            Err(Refusal::InvalidRequest { errors: vec![FieldError { field: "cursor".to_owned(), detail }] })
-        }
-    }
+/// The place that a cursor names, as DynamoDB wants it: a text that no place in such a list can have is refused here.
+fn after(cursor: &str, list: &str, key_at: fn(&str) -> Option<String>) -> Result<Item, Refusal> {
+    let place = || {
+        let rank = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
+        Some((key_at(&rank)?, rank))
+    };
+    let Some((key, rank)) = place() else {
+        let detail = "must be a `next_cursor` of the same list".to_owned();
+        return Err(Refusal::InvalidRequest { errors: vec![FieldError { field: "cursor".to_owned(), detail }] });
+    };
+    Ok(Item::from([
+        (keys::PK.to_owned(), text(key)),
+        (keys::LIST.to_owned(), text(list)),
+        (keys::RANK.to_owned(), text(rank)),
+    ]))
 }
