@@ -7,15 +7,15 @@
 
 use std::{process::ExitCode, sync::Arc, time::Duration};
 
-use aws_config::{SdkConfig, timeout::TimeoutConfig};
+use aws_config::SdkConfig;
 use domain::audit::{Audit, Report, Violation};
 use indicatif::ProgressBar;
 use reqwest::Url;
-use runtime::{SystemClock, aws};
+use runtime::SystemClock;
 use serde_json::json;
 use store::{Fault, Store, StoredItem};
 
-use super::{Failure, aws_config, print, progress, service::web_url, verdict::Verdict};
+use super::{Failure, aws_config_at, print, progress, service::web_url, verdict::Verdict};
 
 /// How often a table in which something looks broken is read in all.
 const MAX_READINGS: u32 = 4;
@@ -102,16 +102,9 @@ impl Check {
     }
 }
 
-/// A DynamoDB on this machine asks for credentials but takes any, so that nobody has to have some.
+/// Nobody waits at a till here: a page of a megabyte may take longer than the reads of a shopper.
 async fn config(endpoint: Option<&Url>) -> SdkConfig {
-    let config = match endpoint {
-        Some(url) if matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) => aws::local(url.as_str()),
-        Some(url) => aws_config().await.into_builder().endpoint_url(url.as_str()).build(),
-        None => aws_config().await,
-    };
-    // Nobody waits at a till here: a page of a megabyte may take longer than the reads of a shopper.
-    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(PAGE_TIMEOUT).build();
-    config.into_builder().timeout_config(timeouts).build()
+    aws_config_at(endpoint, PAGE_TIMEOUT).await
 }
 
 /// Everything that is stored.

@@ -31,12 +31,14 @@ use std::{
     io::{self, Write},
     pin::pin,
     process::ExitCode,
+    time::Duration,
 };
 
-use aws_config::SdkConfig;
+use aws_config::{SdkConfig, timeout::TimeoutConfig};
 use futures::StreamExt;
 use indicatif::{ProgressBar, ProgressState, ProgressStyle};
-use runtime::aws::{Roots, behavior_version, https_client};
+use reqwest::Url;
+use runtime::aws::{self, Roots, behavior_version, https_client};
 
 /// What the binary can be told to do besides starting the local stack.
 #[derive(Debug, clap::Subcommand)]
@@ -69,6 +71,18 @@ struct Failure(String);
 /// Whoever this machine is to AWS: from the environment, the shared profile or the role of the machine, as for every AWS tool.
 async fn aws_config() -> SdkConfig {
     aws_config::defaults(behavior_version()).http_client(https_client(Roots::System)).load().await
+}
+
+/// Likewise, but with a server of one's own when there is an `endpoint`. One on this machine asks for credentials and takes any,
+/// so that nobody has to have some.
+async fn aws_config_at(endpoint: Option<&Url>, attempt_timeout: Duration) -> SdkConfig {
+    let config = match endpoint {
+        Some(url) if matches!(url.host_str(), Some("127.0.0.1" | "localhost" | "[::1]")) => aws::local(url.as_str()),
+        Some(url) => aws_config().await.into_builder().endpoint_url(url.as_str()).build(),
+        None => aws_config().await,
+    };
+    let timeouts = TimeoutConfig::builder().operation_attempt_timeout(attempt_timeout).build();
+    config.into_builder().timeout_config(timeouts).build()
 }
 
 /// Writes to standard output. `holdfast watch SKU | head -2` closes it early, which is the reader's right and not an error:
