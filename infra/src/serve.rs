@@ -24,6 +24,10 @@ pub struct Options {
     #[arg(long, value_name = "URL", env = "SQS_ENDPOINT")]
     sqs_endpoint: Option<String>,
 
+    /// Give this function no events, so that what waits for it can be watched (`order-consumer`, say); may be repeated
+    #[arg(long, value_name = "FUNCTION")]
+    without: Vec<String>,
+
     /// What to log: error, warn, info, debug, trace, or a filter such as `store=debug`
     #[arg(long, value_name = "LEVEL", env = "LOG_LEVEL", default_value = "warn")]
     log: String,
@@ -45,6 +49,7 @@ pub async fn run(options: Options) -> ExitCode {
         data: options.data,
         dynamodb_endpoint: options.dynamodb_endpoint,
         sqs_endpoint: options.sqs_endpoint,
+        without: options.without,
         ..local::Options::default()
     };
     // Listened for from the start, so that a stack is never cut off half made.

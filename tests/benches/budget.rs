@@ -5,29 +5,23 @@
 //! requests and write capacity units of every call on a shopper's path, as the engine counts them. Exits with 1 when a count is
 //! over its budget; the ratio depends on what else the machine does, and is for a person to read.
 
+mod meter;
+
 use std::{
     process::ExitCode,
-    sync::{Arc, Mutex},
     time::{Duration, Instant},
 };
 
 use aws_sdk_dynamodb::{
     Client,
-    config::{
-        ConfigBag, Intercept, RuntimeComponents,
-        interceptors::{AfterDeserializationInterceptorContextRef, BeforeSerializationInterceptorContextMut},
-    },
-    error::BoxError,
-    operation::{
-        put_item::{PutItemInput, PutItemOutput},
-        update_item::{UpdateItemInput, UpdateItemOutput},
-    },
-    types::{AttributeValue, ConsumedCapacity, ReturnConsumedCapacity, ReturnValue},
+    types::{AttributeValue, ReturnValue},
 };
 use holdfast::local::{Options, Stack};
 use http::testing::Sample;
-use runtime::{App, Timers};
+use runtime::{App, Orders, Timers};
 use store::Store;
+
+use self::meter::{Budget, Meter};
 
 /// Measured pairs, after as many again to warm up.
 const ROUNDS: usize = 400;
@@ -45,6 +39,7 @@ async fn main() -> ExitCode {
         App::new(
             Store::new(client, stack.table(), stack.app().clock.clone()),
             Timers::none(),
+            Orders::none(),
             stack.app().clock.clone(),
         )
     };
@@ -66,9 +61,6 @@ async fn stock_up(app: &App, sku: &str, units: u64) {
         Sample::new("POST /v1/stock/{sku}/movements").path("sku", sku).header("Idempotency-Key", sku).body(&body);
     assert_eq!(stock::handle(app, &receipt.request()).await.status(), 201);
 }
-
-/// One call's budget: requests that write, requests that read, units written.
-type Budget = (usize, usize, f64);
 
 /// Counts what each call on a shopper's path costs, and compares it with its budget.
 async fn counts(app: &App, meter: &Meter) -> bool {
@@ -178,55 +170,4 @@ async fn bare_writes(client: &Client, table: &str, id: &str, round: usize) {
         .send()
         .await
         .expect("a put");
-}
-
-/// Counts requests and units since the last look.
-#[derive(Debug, Clone, Default)]
-struct Meter(Arc<Mutex<Budget>>);
-
-impl Meter {
-    fn take(&self) -> Budget {
-        std::mem::take(&mut *self.0.lock().expect("no panic while counting"))
-    }
-}
-
-impl Intercept for Meter {
-    fn name(&self) -> &'static str {
-        "meter"
-    }
-
-    fn modify_before_serialization(
-        &self,
-        context: &mut BeforeSerializationInterceptorContextMut<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let mut used = self.0.lock().expect("no panic while counting");
-        let total = Some(ReturnConsumedCapacity::Total);
-        if let Some(update) = context.input_mut().downcast_mut::<UpdateItemInput>() {
-            update.return_consumed_capacity = total;
-            used.0 += 1;
-        } else if let Some(put) = context.input_mut().downcast_mut::<PutItemInput>() {
-            put.return_consumed_capacity = total;
-            used.0 += 1;
-        } else {
-            // Transactions would land here too, and break the budget: there is none on a shopper's path.
-            used.1 += 1;
-        }
-        Ok(())
-    }
-
-    fn read_after_deserialization(
-        &self,
-        context: &AfterDeserializationInterceptorContextRef<'_>,
-        _: &RuntimeComponents,
-        _: &mut ConfigBag,
-    ) -> Result<(), BoxError> {
-        let Ok(output) = context.output_or_error() else { return Ok(()) };
-        let update = output.downcast_ref::<UpdateItemOutput>().and_then(UpdateItemOutput::consumed_capacity);
-        let put = output.downcast_ref::<PutItemOutput>().and_then(PutItemOutput::consumed_capacity);
-        let units = update.or(put).and_then(ConsumedCapacity::capacity_units);
-        self.0.lock().expect("no panic while counting").2 += units.unwrap_or_default();
-        Ok(())
-    }
 }

@@ -3,5 +3,5 @@
 /// Handles batches one after the other, as Lambda sends them: one thread is all it needs.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::serve_events(expire::handle).await
+    runtime::serve_events(runtime::App::from_env_with_timers, expire::handle).await
 }

@@ -3,5 +3,5 @@
 /// Serves requests one after the other, as Lambda sends them: one thread is all it needs.
 #[tokio::main(flavor = "current_thread")]
 async fn main() -> Result<(), runtime::Error> {
-    runtime::serve(reserve::handle).await
+    runtime::serve(runtime::App::from_env, reserve::handle).await
 }

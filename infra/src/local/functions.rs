@@ -41,16 +41,26 @@ pub struct EventFunction {
 /// All functions behind routes.
 fn http_handlers() -> [(&'static str, HttpHandler); 6] {
     macro_rules! handler {
-        ($name:ident) => {
-            (stringify!($name), |app, request| async move { $name::handle(&app, &request).await }.boxed_local())
+        ($name:literal, $function:ident) => {
+            ($name, |app, request| async move { $function::handle(&app, &request).await }.boxed_local())
         };
     }
-    [handler!(reserve), handler!(confirm), handler!(cancel), handler!(availability), handler!(stock), handler!(orders)]
+    [
+        handler!("reserve", reserve),
+        handler!("confirm", confirm),
+        handler!("cancel", cancel),
+        handler!("availability", availability),
+        handler!("stock", stock),
+        handler!("order-intake", order_intake),
+    ]
 }
 
 /// All functions behind event sources.
-fn event_handlers() -> [(&'static str, EventHandler); 1] {
-    [("expire", |app, event| async move { Ok(expire::handle(&app, event).await?) }.boxed_local())]
+fn event_handlers() -> [(&'static str, EventHandler); 2] {
+    [
+        ("expire", |app, event| async move { Ok(expire::handle(&app, event).await?) }.boxed_local()),
+        ("order-consumer", |app, event| async move { Ok(order_consumer::handle(&app, event).await?) }.boxed_local()),
+    ]
 }
 
 impl Lambda {

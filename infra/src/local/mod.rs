@@ -32,7 +32,8 @@ mod upkeep;
 use std::{fs::File, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
-use runtime::{App, Timers};
+use domain::order::OrderIdKey;
+use runtime::{App, Orders, Timers};
 use store::Store;
 use tokio::task::JoinSet;
 
@@ -51,6 +52,9 @@ pub use self::clock::LocalClock;
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 const OPENAPI: &str = include_str!("../../openapi.yaml");
 
+/// Signs the ids of queued orders. On AWS it is a secret; here is nobody to keep it from, and ids stay good through a restart.
+const ORDER_ID_KEY: &str = "local";
+
 /// Calls of a queue's function at the same time. Lambda begins with five.
 const QUEUE_POLLERS: usize = 2;
 
@@ -67,11 +71,20 @@ pub struct Options {
     pub sqs_endpoint: Option<String>,
     /// What names of tables and queues begin with: stacks that share a server must differ in it.
     pub prefix: String,
+    /// Functions that get no events here: what waits for them waits, or is handled by another stack at the same servers.
+    pub without: Vec<String>,
 }
 
 impl Default for Options {
     fn default() -> Self {
-        Self { port: 0, data: None, dynamodb_endpoint: None, sqs_endpoint: None, prefix: "holdfast".into() }
+        Self {
+            port: 0,
+            data: None,
+            dynamodb_endpoint: None,
+            sqs_endpoint: None,
+            prefix: "holdfast".into(),
+            without: Vec::new(),
+        }
     }
 }
 
@@ -112,29 +125,43 @@ impl Stack {
 
         let queues = sqs::ensure_queues(&clients.sqs, &options.prefix, &template.queues).await?;
         let tables = dynamodb::ensure_tables(&clients.dynamodb, &options.prefix, &template.tables).await?;
-        ensure!(tables.len() == 1 && template.consumers.len() == 1, "the service knows one table and one timer queue");
-        let (table, timers) = (&tables[0], &template.consumers[0]);
-        let timer_queue = sqs::find(&queues, &timers.properties.queue)?;
+        ensure!(tables.len() == 1, "the service knows one table");
+        let table = &tables[0];
         let app = App::new(
             Store::new(clients.dynamodb.clone(), &table.name, Arc::new(clock.clone())),
-            Timers::new(clients.sqs.clone(), &timer_queue.url),
+            Timers::new(clients.sqs.clone(), &queue_of(&template, &queues, "expire")?.url),
+            Orders::new(
+                clients.sqs.clone(),
+                &queue_of(&template, &queues, "order-consumer")?.url,
+                OrderIdKey::new(ORDER_ID_KEY),
+            ),
             Arc::new(clock.clone()),
         );
         let lambda = Lambda::new(app.clone());
 
-        for mapping in &template.streams {
+        let runs = |function: &str| !options.without.iter().any(|left_out| left_out == function);
+        for mapping in template.streams.iter().filter(|mapping| runs(&mapping.function)) {
             let poller = stream_poller(mapping, &clients, &tables, &queues, &lambda, &clock)?;
             background.spawn(poller.open().await?.run());
         }
-        let timers = QueuePoller {
-            client: clients.sqs.clone(),
-            queue: timer_queue.clone(),
-            batch_size: timers.properties.batch_size,
-            function: lambda.event_function(&timers.function)?,
-        };
-        for _ in 0..QUEUE_POLLERS {
-            background.spawn(timers.clone().run());
+        let mut timers = None;
+        for mapping in &template.consumers {
+            let poller = QueuePoller {
+                client: clients.sqs.clone(),
+                queue: sqs::find(&queues, &mapping.properties.queue)?.clone(),
+                batch_size: mapping.properties.batch_size,
+                function: lambda.event_function(&mapping.function)?,
+            };
+            for _ in 0..QUEUE_POLLERS {
+                if runs(&mapping.function) {
+                    background.spawn(poller.clone().run());
+                }
+            }
+            if mapping.function == "expire" {
+                timers = Some(poller);
+            }
         }
+        let timers = timers.context("template.yaml: expire has no queue")?;
         let table = table.name.clone();
         let upkeep = Upkeep { clock: clock.clone(), app: app.clone(), dynamodb: clients.dynamodb, tables, timers };
         let upkeep = Arc::new(upkeep);
@@ -190,6 +217,13 @@ impl Stack {
             database.stop().await;
         }
     }
+}
+
+/// The queue that feeds this function.
+fn queue_of<'a>(template: &Template, queues: &'a sqs::Queues, function: &str) -> Result<&'a sqs::Created> {
+    let mapping = template.consumers.iter().find(|mapping| mapping.function == function);
+    let mapping = mapping.with_context(|| format!("template.yaml: {function} has no queue"))?;
+    sqs::find(queues, &mapping.properties.queue)
 }
 
 fn stream_poller(

@@ -95,6 +95,8 @@ pub struct Queue {
     pub fifo: bool,
     #[serde(default)]
     pub content_based_deduplication: bool,
+    pub deduplication_scope: Option<String>,
+    pub fifo_throughput_limit: Option<String>,
     pub visibility_timeout: Option<u32>,
     pub message_retention_period: Option<u32>,
     pub redrive_policy: Option<Redrive>,
@@ -399,7 +401,9 @@ Resources:
             template.routes.iter().any(|route| route.key == "POST /v1/reservations" && route.function == "reserve")
         );
         assert_eq!(template.tables.len(), 1);
-        assert_eq!((template.streams.len(), template.consumers.len()), (1, 1));
+        assert_eq!((template.streams.len(), template.consumers.len()), (1, 2));
+        let orders = template.queues.iter().find(|queue| queue.id == "OrderQueue").unwrap();
+        assert!(orders.properties.fifo && orders.properties.redrive_policy.is_some());
         assert!(template.queues.iter().any(|queue| queue.properties.redrive_policy.is_some()));
     }
 }

@@ -198,10 +198,16 @@ impl Bucket {
         self.holds.values().map(|hold| hold.quantity.units()).sum()
     }
 
+    /// How many holds it may carry.
+    #[must_use]
+    pub fn max_holds(&self) -> usize {
+        max_holds(self.home().is_none())
+    }
+
     /// Whether it carries as many holds as it may.
     #[must_use]
     pub fn is_crowded(&self) -> bool {
-        self.holds.len() >= max_holds(self.home().is_none())
+        self.holds.len() >= self.max_holds()
     }
 }
 

@@ -11,6 +11,8 @@
 //! | [`bucket`] | where units are: a home and its children, and the holds inside them |
 //! | [`reservation`] | the record that decides holds |
 //! | [`acquire`] | which bucket to try next, and what a refused hold means |
+//! | [`order`] | orders that wait in a queue: their ids, and what has become of one |
+//! | [`group_commit`] | many queued orders decided with one write for each bucket |
 //! | [`resolve`] | what becomes of a hold once its reservation is known |
 //! | [`movement`], [`stock`] | the merchant's side: receipts, corrections, counts, shortfalls |
 //! | [`refusal`] | every "no", in order of precedence |
@@ -19,9 +21,11 @@
 pub mod acquire;
 pub mod audit;
 pub mod bucket;
+pub mod group_commit;
 pub mod ids;
 pub mod limits;
 pub mod movement;
+pub mod order;
 pub mod quantity;
 pub mod refusal;
 pub mod reservation;

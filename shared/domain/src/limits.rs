@@ -72,3 +72,7 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 
 /// Reserves per second that a merchant may announce for one SKU.
 pub const MAX_EXPECTED_PEAK_PER_SECOND: u64 = 100_000;
+
+/// An order that is not decided after this long, in seconds, is in no queue any more: four days in the order queue, and fourteen more
+/// if it became a dead letter (the retention times in `template.yaml`; a FIFO message is given its full time anew when it becomes one).
+pub const MAX_QUEUED_SECONDS: u64 = (4 + 14) * 24 * 60 * 60;

@@ -255,6 +255,17 @@ impl Reservation {
         }
     }
 
+    /// This reservation as its owner knows it, once `successor` has decided it: to them both are one.
+    #[must_use]
+    pub fn succeeded_by(self, successor: Self) -> Self {
+        let order_id = successor.order_id.or(self.order_id);
+        if self.lines.is_empty() {
+            // Only a hold of it was ever seen: what was wanted stands in the successor alone.
+            return Self { id: self.id, order_id, ..successor };
+        }
+        Self { order_id, status: successor.status, ..self }
+    }
+
     /// The SKUs and channel of its lines.
     pub fn stocks(&self) -> impl Iterator<Item = StockId> + '_ {
         self.lines.iter().map(|line| StockId { sku: line.sku.clone(), channel: self.channel.clone() })

@@ -7,6 +7,9 @@ use std::fmt;
 pub struct Timestamp(u64);
 
 impl Timestamp {
+    /// Later than every other instant.
+    pub const MAX: Self = Self(u64::MAX);
+
     /// From seconds since the Unix epoch.
     #[must_use]
     pub const fn from_epoch_seconds(seconds: u64) -> Self {

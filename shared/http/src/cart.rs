@@ -14,7 +14,7 @@ use crate::{
 };
 
 /// One line of a body.
-#[derive(Debug, Default, Deserialize)]
+#[derive(Debug, Default, PartialEq, Eq, Deserialize)]
 #[serde(default, deny_unknown_fields)]
 pub struct LineBody {
     sku: Text,

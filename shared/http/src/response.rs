@@ -24,6 +24,18 @@ impl Response {
         Self::json(201, "application/json", body)
     }
 
+    /// 202 with `body` as JSON: the request will be decided later.
+    #[must_use]
+    pub fn accepted(body: &impl Serialize) -> Self {
+        Self::json(202, "application/json", body)
+    }
+
+    /// In how many seconds to ask again.
+    #[must_use]
+    pub fn retry_after(self, seconds: u64) -> Self {
+        self.with("retry-after", seconds.to_string())
+    }
+
     pub(crate) fn json(status: u16, content_type: &'static str, body: &impl Serialize) -> Self {
         // Cannot fail: the views are structs of texts, numbers and lists; only a map with odd keys or a failing writer would.
         let body = serde_json::to_string(body).expect("views serialize");

@@ -2,10 +2,13 @@
 
 use domain::{
     ids::Reference,
+    refusal::Refusal,
     reservation::{Line, Reservation, Status},
     time::Timestamp,
 };
 use serde::Serialize;
+
+use crate::Problem;
 
 /// `2025-11-23T09:00:00Z`. An instant after the year 9999 is shown as its end.
 #[must_use]
@@ -69,35 +72,91 @@ impl<'a> ReservationView<'a> {
     }
 }
 
-/// An order: a sale, or one that was refused.
+/// An order: one that waits, a sale, or one that was refused.
 #[derive(Debug, Serialize)]
 pub struct OrderView<'a> {
     id: &'a str,
     status: &'static str,
-    channel: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    channel: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_id: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     session_id: Option<&'a str>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
     lines: Vec<LineView<'a>>,
-    created_at: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    queued_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    created_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     confirmed_at: Option<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    rejection: Option<Problem>,
 }
 
 impl<'a> OrderView<'a> {
-    /// As it stands.
+    /// An order that was decided at once, as it stands.
     #[must_use]
     pub fn new(order: &'a Reservation) -> Self {
+        let rejection = match &order.status {
+            Status::Confirmed { .. } => None,
+            Status::Canceled { reason } => Some(reason.refusal(false)),
+            Status::Active | Status::Expired { .. } => Some(Refusal::ReservationExpired { refund_required: false }),
+        };
         Self {
-            id: order.id.as_str(),
+            rejection: rejection.map(Problem::from),
             status: if matches!(order.status, Status::Confirmed { .. }) { "confirmed" } else { "rejected" },
-            channel: order.channel.as_str(),
+            ..Self::recorded(order.id.as_str(), order)
+        }
+    }
+
+    /// An order that was queued at `queued_at` and is not decided. What it asked for is not known here.
+    #[must_use]
+    pub fn queued(id: &'a str, queued_at: Timestamp) -> Self {
+        Self {
+            id,
+            status: "queued",
+            channel: None,
+            order_id: None,
+            session_id: None,
+            lines: Vec::new(),
+            queued_at: Some(rfc3339(queued_at)),
+            created_at: None,
+            confirmed_at: None,
+            rejection: None,
+        }
+    }
+
+    /// A queued order that was sold.
+    #[must_use]
+    pub fn confirmed(id: &'a str, queued_at: Timestamp, order: &'a Reservation) -> Self {
+        Self { queued_at: Some(rfc3339(queued_at)), ..Self::recorded(id, order) }
+    }
+
+    /// A queued order that was refused.
+    #[must_use]
+    pub fn rejected(id: &'a str, queued_at: Timestamp, order: &'a Reservation, refusal: Refusal) -> Self {
+        // What was recorded under a key that was used twice is another order, which is nobody's business here.
+        let recorded = match refusal {
+            Refusal::IdempotencyKeyReused => Self::queued(id, queued_at),
+            _ => Self::confirmed(id, queued_at, order),
+        };
+        Self { status: "rejected", confirmed_at: None, rejection: Some(refusal.into()), ..recorded }
+    }
+
+    fn recorded(id: &'a str, order: &'a Reservation) -> Self {
+        Self {
+            id,
+            status: "confirmed",
+            channel: Some(order.channel.as_str()),
             order_id: order.order_id.as_ref().map(Reference::as_str),
             session_id: order.session_id.as_ref().map(Reference::as_str),
             lines: lines(&order.lines),
-            created_at: rfc3339(order.created_at),
+            queued_at: None,
+            created_at: Some(rfc3339(order.created_at)),
             confirmed_at: confirmed_at(order),
+            rejection: None,
         }
     }
 }

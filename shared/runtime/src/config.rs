@@ -4,17 +4,25 @@
 //! |---|---|
 //! | `TABLE_NAME` | the table |
 //! | `TIMER_QUEUE_URL` | the timer queue; `expire` only |
+//! | `ORDER_QUEUE_URL` | the order queue; `order-intake` and `order-consumer` only |
+//! | `ORDER_ID_KEY` | the key of the ids that `order-intake` gives out |
 //! | `LOG_LEVEL` | `error`, `warn`, `info` (the default), `debug` or `trace` |
 //! | `DYNAMODB_ENDPOINT`, `SQS_ENDPOINT` | another server than AWS's; local use and tests |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | set by Lambda |
 
+use domain::order::OrderIdKey;
+
 /// What the environment says.
-#[derive(Debug, Clone, PartialEq, Eq)]
+#[derive(Debug, Clone)]
 pub struct Config {
     /// The table.
     pub table_name: String,
     /// The timer queue.
     pub timer_queue_url: Option<String>,
+    /// The order queue.
+    pub order_queue_url: Option<String>,
+    /// The key of the ids of queued orders.
+    pub order_id_key: Option<OrderIdKey>,
     /// The AWS region.
     pub region: String,
     /// Where DynamoDB is, if not at AWS.
@@ -41,6 +49,8 @@ impl Config {
         Ok(Self {
             table_name: variable("TABLE_NAME").ok_or(MissingVariable("TABLE_NAME"))?,
             timer_queue_url: variable("TIMER_QUEUE_URL"),
+            order_queue_url: variable("ORDER_QUEUE_URL"),
+            order_id_key: variable("ORDER_ID_KEY").map(|secret| OrderIdKey::new(&secret)),
             region: variable("AWS_REGION").ok_or(MissingVariable("AWS_REGION"))?,
             dynamodb_endpoint: variable("DYNAMODB_ENDPOINT"),
             sqs_endpoint: variable("SQS_ENDPOINT"),
@@ -63,8 +73,8 @@ mod tests {
         let with = |names: &'static [&'static str]| {
             Config::read(move |name| names.contains(&name).then(|| name.to_lowercase()))
         };
-        assert_eq!(with(&["AWS_REGION"]), Err(MissingVariable("TABLE_NAME")));
-        assert_eq!(with(&["TABLE_NAME"]), Err(MissingVariable("AWS_REGION")));
+        assert_eq!(with(&["AWS_REGION"]).unwrap_err(), MissingVariable("TABLE_NAME"));
+        assert_eq!(with(&["TABLE_NAME"]).unwrap_err(), MissingVariable("AWS_REGION"));
         let config = with(&["TABLE_NAME", "AWS_REGION", "SQS_ENDPOINT"]).unwrap();
         assert_eq!(config.sqs_endpoint.as_deref(), Some("sqs_endpoint"));
         assert_eq!((config.timer_queue_url, config.dynamodb_endpoint), (None, None));

@@ -24,32 +24,34 @@ impl From<serde_json::Error> for MalformedEvent {
     }
 }
 
-/// Starts a function behind API Gateway, and answers each request with `handle`.
+/// Starts a function behind API Gateway with the app that `start` makes, and answers each request with `handle`.
 ///
 /// # Errors
 /// When the function cannot start: the environment is incomplete, or the Lambda runtime cannot be reached.
-pub async fn serve<H>(handle: H) -> Result<(), Error>
+pub async fn serve<S, H>(start: S, handle: H) -> Result<(), Error>
 where
+    S: AsyncFnOnce() -> Result<App, Error>,
     H: AsyncFn(&App, &Request) -> Response,
 {
     telemetry::start();
-    let app = App::from_env().await?;
+    let app = start().await?;
     let (app, handle) = (&app, &handle);
     let service =
         service_fn(move |event: LambdaEvent<Value>| async move { Ok::<_, Error>(answer(app, handle, event).await) });
     lambda_runtime::run(service).await
 }
 
-/// Starts a function behind queues and streams, and handles each batch with `handle`.
+/// Starts a function behind queues and streams, and handles each batch with `handle`, as [`serve`].
 ///
 /// # Errors
 /// As [`serve`].
-pub async fn serve_events<H>(handle: H) -> Result<(), Error>
+pub async fn serve_events<S, H>(start: S, handle: H) -> Result<(), Error>
 where
+    S: AsyncFnOnce() -> Result<App, Error>,
     H: AsyncFn(&App, Value) -> Result<Value, MalformedEvent>,
 {
     telemetry::start();
-    let app = App::from_env_with_timers().await?;
+    let app = start().await?;
     let (app, handle) = (&app, &handle);
     let service = service_fn(move |event: LambdaEvent<Value>| async move {
         let span = tracing::error_span!("batch", aws_request_id = event.context.request_id);

@@ -8,6 +8,7 @@
 //! | [`telemetry`] | JSON logs, with the id of the request on every line |
 //! | [`aws`] | how AWS is called: TLS, retries, timeouts; the same in a Lambda, in the local stack and in tests |
 //! | [`clock`] | the system's clock |
+//! | [`orders`] | orders that wait in a queue |
 //! | [`timers`] | messages that wake `expire` when a hold is over |
 //! | [`lambda`] | the loop: event in, answer out |
 
@@ -15,6 +16,7 @@ pub mod aws;
 pub mod clock;
 pub mod config;
 pub mod lambda;
+pub mod orders;
 mod outcome;
 pub mod telemetry;
 pub mod timers;
@@ -27,6 +29,7 @@ use store::Store;
 pub use clock::SystemClock;
 pub use config::Config;
 pub use lambda::{Error, serve, serve_events};
+pub use orders::Orders;
 pub use outcome::{problem, problem_naming};
 pub use timers::{Timer, Timers};
 
@@ -37,6 +40,8 @@ pub struct App {
     pub store: Store,
     /// The timer queue; only `expire` has one.
     pub timers: Timers,
+    /// The order queue; only `order-intake` and `order-consumer` have one.
+    pub orders: Orders,
     /// The clock, the same one that the store reads.
     pub clock: Arc<dyn Clock>,
 }
@@ -44,8 +49,8 @@ pub struct App {
 impl App {
     /// From its parts.
     #[must_use]
-    pub fn new(store: Store, timers: Timers, clock: Arc<dyn Clock>) -> Self {
-        Self { store, timers, clock }
+    pub fn new(store: Store, timers: Timers, orders: Orders, clock: Arc<dyn Clock>) -> Self {
+        Self { store, timers, orders, clock }
     }
 
     /// The current instant.
@@ -61,7 +66,7 @@ impl App {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         // The discard port, where nothing listens.
         let client = aws_sdk_dynamodb::Client::new(&aws::local("http://127.0.0.1:9"));
-        Self::new(Store::new(client, "none", clock.clone()), Timers::none(), clock)
+        Self::new(Store::new(client, "none", clock.clone()), Timers::none(), Orders::none(), clock)
     }
 
     /// As the environment says, connected to DynamoDB already: what happens before the first event costs no shopper any time.
@@ -69,7 +74,7 @@ impl App {
     /// # Errors
     /// When a variable is missing.
     pub async fn from_env() -> Result<Self, Error> {
-        Ok(Self::connected(&Config::from_env()?, Timers::none()).await)
+        Ok(Self::connected(&Config::from_env()?, Timers::none(), Orders::none()).await)
     }
 
     /// As [`Self::from_env`], with the timer queue. A constructor of its own, so that the other functions are not linked with SQS.
@@ -80,14 +85,41 @@ impl App {
         let config = Config::from_env()?;
         let queue_url = config.timer_queue_url.clone().ok_or(config::MissingVariable("TIMER_QUEUE_URL"))?;
         let client = aws_sdk_sqs::Client::new(&aws::of_function(&config, config.sqs_endpoint.as_deref()));
-        Ok(Self::connected(&config, Timers::new(client, queue_url)).await)
+        Ok(Self::connected(&config, Timers::new(client, queue_url), Orders::none()).await)
     }
 
-    async fn connected(config: &Config, timers: Timers) -> Self {
+    /// As [`Self::from_env`], with the order queue and the key of its ids.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env_for_intake() -> Result<Self, Error> {
+        let config = Config::from_env()?;
+        let key = config.order_id_key.clone().ok_or(config::MissingVariable("ORDER_ID_KEY"))?;
+        let (client, queue_url) = order_queue(&config)?;
+        Ok(Self::connected(&config, Timers::none(), Orders::new(client, queue_url, key)).await)
+    }
+
+    /// As [`Self::from_env`], with the order queue.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env_for_consumer() -> Result<Self, Error> {
+        let config = Config::from_env()?;
+        let (client, queue_url) = order_queue(&config)?;
+        Ok(Self::connected(&config, Timers::none(), Orders::without_key(client, queue_url)).await)
+    }
+
+    async fn connected(config: &Config, timers: Timers, orders: Orders) -> Self {
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let client = aws_sdk_dynamodb::Client::new(&aws::of_function(config, config.dynamodb_endpoint.as_deref()));
         let store = Store::new(client, config.table_name.clone(), clock.clone());
         store.connect().await;
-        Self::new(store, timers, clock)
+        Self::new(store, timers, orders, clock)
     }
+}
+
+fn order_queue(config: &Config) -> Result<(aws_sdk_sqs::Client, String), config::MissingVariable> {
+    let queue_url = config.order_queue_url.clone().ok_or(config::MissingVariable("ORDER_QUEUE_URL"))?;
+    let client = aws_sdk_sqs::Client::new(&aws::of_function(config, config.sqs_endpoint.as_deref()));
+    Ok((client, queue_url))
 }

@@ -9,7 +9,7 @@ use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::Sub
 use crate::config;
 
 /// The crates whose events are logged at the level asked for.
-const OURS: [&str; 13] = [
+const OURS: [&str; 14] = [
     "availability",
     "cancel",
     "confirm",
@@ -19,7 +19,8 @@ const OURS: [&str; 13] = [
     "holdfast_http",
     "holdfast_runtime",
     "holdfast_store",
-    "orders",
+    "order_consumer",
+    "order_intake",
     "reserve",
     "stock",
     "tests",

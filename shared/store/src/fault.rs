@@ -65,6 +65,14 @@ pub enum Failure {
     Fault(#[from] Fault),
 }
 
+impl Failure {
+    /// Whether the request is decided by it: the same one would hear the same again. Otherwise nothing was decided.
+    #[must_use]
+    pub fn is_final(&self) -> bool {
+        matches!(self, Self::Refused(refusal) if *refusal != Refusal::Contended)
+    }
+}
+
 impl From<Refusal> for Failure {
     fn from(refusal: Refusal) -> Self {
         Self::Refused(refusal)

@@ -4,7 +4,7 @@
 //! every [`Write`] here has a condition that a second application fails. What the SDK does not retry is retried here, a bounded
 //! number of times and with jitter: a plain write that met a transaction, and a transaction that was canceled by another one.
 
-use std::{fmt, time::Duration};
+use std::{borrow::Cow, fmt, time::Duration};
 
 use aws_sdk_dynamodb::{
     operation::{
@@ -38,7 +38,7 @@ pub struct Write {
     action: Action,
     key: String,
     condition: String,
-    names: Vec<(&'static str, String)>,
+    names: Vec<(Cow<'static, str>, String)>,
     values: Vec<(String, AttributeValue)>,
 }
 
@@ -94,8 +94,15 @@ impl Write {
     }
 
     /// Names an attribute that an expression cannot spell: a reserved word, or an id.
-    pub(crate) fn name(mut self, placeholder: &'static str, name: impl fmt::Display) -> Self {
-        self.names.push((placeholder, name.to_string()));
+    pub(crate) fn name(mut self, placeholder: impl Into<Cow<'static, str>>, name: impl fmt::Display) -> Self {
+        self.names.push((placeholder.into(), name.to_string()));
+        self
+    }
+
+    /// The expression and the condition, once both are complete.
+    pub(crate) fn saying(mut self, expression: String, condition: String) -> Self {
+        self.action = Action::Update(expression);
+        self.condition = condition;
         self
     }
 
@@ -106,7 +113,7 @@ impl Write {
     }
 
     fn names(&self) -> Option<std::collections::HashMap<String, String>> {
-        let names = self.names.iter().map(|(placeholder, name)| ((*placeholder).to_owned(), name.clone()));
+        let names = self.names.iter().map(|(placeholder, name)| (placeholder.to_string(), name.clone()));
         (!self.names.is_empty()).then(|| names.collect())
     }
 

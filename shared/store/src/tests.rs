@@ -5,6 +5,7 @@ mod conditions;
 mod decide;
 mod engine;
 mod golden;
+mod group_commit;
 mod hot;
 mod mishap;
 mod movements;

@@ -3,6 +3,7 @@
 pub(crate) mod child;
 pub(crate) mod credit;
 pub(crate) mod decide;
+pub(crate) mod group;
 pub(crate) mod hold;
 pub(crate) mod movement;
 pub(crate) mod record;

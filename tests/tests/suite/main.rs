@@ -8,6 +8,7 @@
 //! | [`bad_input`] | that a request that is wrong says where, and changes nothing |
 //! | [`lifecycle`] | what a shop can do, from the first delivery to the last page of movements |
 //! | [`contract`] | that `infra/openapi.yaml` names every answer, and that every answer it names can be had |
+//! | [`queue`] | that orders which wait are decided once and in turn, whatever happens to their messages |
 //! | [`protocol`] | what is left when the service is killed in the middle |
 //!
 //! The engine is the embedded one, or the server at `DYNAMODB_ENDPOINT`:
@@ -18,5 +19,6 @@ mod contract;
 mod failures;
 mod lifecycle;
 mod protocol;
+mod queue;
 mod races;
 mod support;

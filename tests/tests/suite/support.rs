@@ -11,4 +11,4 @@ pub use answer::Answer;
 pub use call::{Api, Call, at_once};
 pub use contract::{Contract, OPENAPI};
 pub use flaky::{Fate, Flaky};
-pub use shop::{Shop, Units, external_dynamodb, timer_message};
+pub use shop::{Shop, Units, external_dynamodb, order_message, order_message_of, timer_message};

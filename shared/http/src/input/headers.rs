@@ -31,6 +31,16 @@ impl Input<'_> {
         self.read(IDEMPOTENCY_KEY, &key)
     }
 
+    /// Whether the caller would rather be answered later than wait: `Prefer: respond-async` (RFC 7240). Other preferences, and
+    /// misspelt ones, are ignored, as the RFC wants it.
+    #[must_use]
+    pub fn prefers_async(&self) -> bool {
+        let Some(header) = self.request.header("Prefer") else { return false };
+        let name =
+            |preference: &str| preference.split([';', '=']).next().unwrap_or_default().trim().to_ascii_lowercase();
+        header.split(',').any(|preference| name(preference) == "respond-async")
+    }
+
     /// The `If-Match` header: one strong entity tag, or `*`.
     pub fn if_match(&mut self) -> Option<IfMatch> {
         let header = self.request.header("If-Match")?;
@@ -81,6 +91,23 @@ mod tests {
         }
         let key = parse(&post.header("Idempotency-Key", &long[..255]).request(), Input::idempotency_key).unwrap();
         assert_eq!(key.as_str().len(), 255);
+    }
+
+    #[test]
+    fn a_preference_is_one_of_several_and_in_any_case() {
+        for (prefer, expected) in [
+            ("respond-async", true),
+            ("Respond-Async", true),
+            ("return=minimal, respond-async; wait=10", true),
+            ("wait=10", false),
+            ("respond-asynchronously", false),
+            ("handling=respond-async", false),
+            ("", false),
+        ] {
+            let request = Sample::new("POST /").header("Prefer", prefer).request();
+            assert_eq!(parse(&request, |input| Some(input.prefers_async())).unwrap(), expected, "{prefer}");
+        }
+        assert!(!parse(&Sample::new("POST /").request(), |input| Some(input.prefers_async())).unwrap());
     }
 
     #[test]

@@ -12,7 +12,13 @@ use domain::{
     time::Timestamp,
 };
 
-use crate::{Fault, Store, flow::children::Opening, item::decode_bucket, table::Written, write};
+use crate::{
+    Fault, Store,
+    flow::{children::Opening, take::Begin},
+    item::decode_bucket,
+    table::Written,
+    write,
+};
 
 /// How often the children are surveyed before the line is given up as contended. Each round fails only because other shoppers
 /// took what it saw.
@@ -51,6 +57,7 @@ impl Store {
         stock: StockId,
         quantity: Quantity,
         expires_at: Timestamp,
+        begin: Begin,
     ) -> Result<Acquired, Fault> {
         let latest = self.now().plus_seconds(MAX_HOLD_SECONDS).max(expires_at);
         let search = Search {
@@ -65,7 +72,7 @@ impl Store {
             throttled: false,
             tidied: BTreeSet::new(),
         };
-        search.run().await
+        search.run(begin).await
     }
 }
 
@@ -87,8 +94,11 @@ struct Search<'a> {
 }
 
 impl Search<'_> {
-    async fn run(mut self) -> Result<Acquired, Fault> {
-        let mut home = self.first_try().await?;
+    async fn run(mut self, begin: Begin) -> Result<Acquired, Fault> {
+        let mut home = match begin {
+            Begin::Trying => self.first_try().await?,
+            Begin::Looking => None,
+        };
         for _ in 0..MAX_ROUNDS {
             let Some(rest) = self.rest else {
                 return Ok(self.acquired);

@@ -17,8 +17,8 @@ use domain::{
 use crate::{
     Failure, Fault, Store,
     flow::{
-        reserve::{Recorded, as_one},
-        take::{Taken, Taking, Terms},
+        reserve::Recorded,
+        take::{Begin, Taken, Taking, Terms},
     },
     item::decode_reservation,
     table::Written,
@@ -112,6 +112,7 @@ impl Store {
                 order_id: order_id.or(record.order_id.as_ref()).cloned(),
                 session_id: record.session_id.clone(),
                 fingerprint: record.fingerprint.clone(),
+                begin: Begin::Trying,
             };
             match self.take(&taking).await? {
                 Taken::Recorded(decided) | Taken::Found(decided) => decided,
@@ -119,7 +120,7 @@ impl Store {
             }
         };
         if matches!(decided.status, Status::Confirmed { .. }) {
-            return confirmed_for(as_one(record, decided), order_id);
+            return confirmed_for(record.succeeded_by(decided), order_id);
         }
         // A resolver may have closed the successor with a record that DynamoDB would delete.
         self.write(&write::decide::keep_refusal(&id)).await?;

@@ -2,6 +2,7 @@
 
 use domain::{
     ids::ReservationId,
+    order::{OrderId, OrderState, state},
     refusal::Refusal,
     reservation::{CancelReason, Kind, Reservation, ReservationRequest, Status},
 };
@@ -39,29 +40,60 @@ impl Store {
     }
 
     async fn take_and_answer(&self, request: &ReservationRequest) -> Result<Recorded, Failure> {
-        match self.take(&Taking::from_request(request)).await? {
-            Taken::Recorded(reservation) => Ok(Recorded { reservation, replayed: false }),
-            Taken::Refused(reason) => Err(refusal(reason).into()),
-            Taken::Found(record) => {
-                let fingerprint = request.fingerprint();
-                if record.fingerprint.as_ref().is_some_and(|recorded| *recorded != fingerprint) {
-                    return Err(Refusal::IdempotencyKeyReused.into());
-                }
-                let reservation = self.follow(record).await?;
-                match reservation.status {
-                    Status::Canceled { reason: CancelReason::Requested } => {}
-                    Status::Canceled { reason } => return Err(refusal(reason).into()),
-                    // Its holds ended before anybody recorded it, so that it never was.
-                    Status::Expired { .. } if request.kind == Kind::Order || reservation.is_placeholder() => {
-                        if request.kind == Kind::Order {
-                            // Whoever may have to give money back is refused for good: no retry may find the record deleted.
-                            self.write(&write::decide::keep_refusal(&request.id)).await?;
-                        }
-                        return Err(Refusal::ReservationExpired { refund_required: false }.into());
-                    }
-                    Status::Active | Status::Confirmed { .. } | Status::Expired { .. } => {}
-                }
-                Ok(Recorded { reservation, replayed: true })
+        let taken = self.take(&Taking::from_request(request)).await?;
+        self.answer(request, taken).await
+    }
+
+    /// The answer to a request of which this came.
+    pub(crate) async fn answer(&self, request: &ReservationRequest, taken: Taken) -> Result<Recorded, Failure> {
+        let record = match taken {
+            Taken::Recorded(reservation) => return Ok(Recorded { reservation, replayed: false }),
+            Taken::Refused(reason) => return Err(reason.refusal(false).into()),
+            Taken::Found(record) => record,
+        };
+        let fingerprint = request.fingerprint();
+        if record.fingerprint.as_ref().is_some_and(|recorded| *recorded != fingerprint) {
+            return Err(Refusal::IdempotencyKeyReused.into());
+        }
+        if request.kind == Kind::Order && matches!(record.status, Status::Expired { .. }) {
+            return self.sell_again(request, record).await;
+        }
+        let reservation = self.follow(record).await?;
+        match reservation.status {
+            Status::Canceled { reason: CancelReason::Requested } => {}
+            Status::Canceled { reason } => return Err(reason.refusal(false).into()),
+            // Its holds ended before anybody recorded it, so that it never was.
+            Status::Expired { .. } if reservation.is_placeholder() => {
+                return Err(Refusal::ReservationExpired { refund_required: false }.into());
+            }
+            Status::Active | Status::Confirmed { .. } | Status::Expired { .. } => {}
+        }
+        Ok(Recorded { reservation, replayed: true })
+    }
+
+    /// The holds of this order ended before anybody recorded it. Whoever asks again wants it still, and may have taken money: its units
+    /// are taken again under its successor's id, as for a late payment.
+    async fn sell_again(&self, request: &ReservationRequest, record: Reservation) -> Result<Recorded, Failure> {
+        let id = request.id.successor();
+        if !matches!(record.status, Status::Expired { successor: Some(_) }) {
+            self.write(&write::decide::close(&request.id, &id, self.now())).await?;
+        }
+        let (decided, replayed) = if let Some(decided) = self.get_reservation(&id).await? {
+            (decided, true)
+        } else {
+            match self.take(&Taking { id: id.clone(), ..Taking::from_request(request) }).await? {
+                Taken::Recorded(decided) => (decided, false),
+                Taken::Found(decided) => (decided, true),
+                Taken::Refused(reason) => return Err(reason.refusal(false).into()),
+            }
+        };
+        match &decided.status {
+            Status::Confirmed { .. } => Ok(Recorded { reservation: record.succeeded_by(decided), replayed }),
+            Status::Canceled { reason } => Err(reason.refusal(false).into()),
+            Status::Active | Status::Expired { .. } => {
+                // Whoever may have to give money back is refused for good: no retry may find the record deleted.
+                self.write(&write::decide::keep_refusal(&id)).await?;
+                Err(Refusal::ReservationExpired { refund_required: false }.into())
             }
         }
     }
@@ -90,29 +122,30 @@ impl Store {
         if is_order { Ok(record) } else { Err(Refusal::UnknownOrder.into()) }
     }
 
+    /// What has become of an order that was queued.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the table cannot be read.
+    pub async fn queued_order(&self, order: &OrderId) -> Result<OrderState, Fault> {
+        let record = self.get_reservation(&order.id).await?;
+        let successor = match record.as_ref().map(|record| &record.status) {
+            Some(Status::Expired { successor: Some(successor) }) => self.get_reservation(successor).await?,
+            _ => None,
+        };
+        Ok(state(order, record, successor, self.now()))
+    }
+
     /// The record, or what its successor made of it: to the caller both are one reservation.
     pub(crate) async fn follow(&self, record: Reservation) -> Result<Reservation, Fault> {
         let Status::Expired { successor: Some(successor) } = &record.status else {
             return Ok(record);
         };
         match self.get_reservation(successor).await? {
-            Some(successor) if matches!(successor.status, Status::Confirmed { .. }) => Ok(as_one(record, successor)),
+            // An order of which only a hold was seen at first is whatever its successor is, sold or refused.
+            Some(successor) if matches!(successor.status, Status::Confirmed { .. }) || record.is_placeholder() => {
+                Ok(record.succeeded_by(successor))
+            }
             _ => Ok(record),
         }
-    }
-}
-
-/// A reservation that was paid late, under the id that its owner knows.
-pub(crate) fn as_one(record: Reservation, successor: Reservation) -> Reservation {
-    Reservation { order_id: successor.order_id.or(record.order_id), status: successor.status, ..record }
-}
-
-/// The answer to a request whose record was canceled for this reason.
-pub(crate) fn refusal(reason: CancelReason) -> Refusal {
-    match reason {
-        CancelReason::Short { lines } => Refusal::InsufficientStock { lines },
-        CancelReason::UnknownSku { skus } => Refusal::UnknownSku { skus },
-        CancelReason::RecordedTooLate => Refusal::ReservationExpired { refund_required: false },
-        CancelReason::Requested | CancelReason::PaidUnknown => Refusal::AlreadyCanceled { refund_required: false },
     }
 }

@@ -81,7 +81,7 @@ impl Store {
 
     /// Whether units moved between the home and the children of a SKU since these homes were read. A SKU without children is one
     /// item, and needs no second look.
-    async fn moved_since(&self, homes: &BTreeMap<BucketId, Bucket>) -> Result<bool, Fault> {
+    pub(crate) async fn moved_since(&self, homes: &BTreeMap<BucketId, Bucket>) -> Result<bool, Fault> {
         let split = homes.iter().filter_map(|(id, bucket)| Some((id, bucket.home()?)));
         let split: Vec<_> = split.filter(|(_, home)| !home.window().is_empty()).collect();
         let now = self.get_buckets(split.iter().map(|(id, _)| (*id).clone())).await?;

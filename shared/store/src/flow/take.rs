@@ -40,6 +40,16 @@ pub(crate) struct Taking {
     pub(crate) order_id: Option<Reference>,
     pub(crate) session_id: Option<Reference>,
     pub(crate) fingerprint: Option<Fingerprint>,
+    pub(crate) begin: Begin,
+}
+
+/// How to begin.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Begin {
+    /// With a write, which mostly succeeds.
+    Trying,
+    /// With a read, where a write was likely to be refused and would be billed all the same.
+    Looking,
 }
 
 /// What the record says if the units can be had, and if they cannot.
@@ -76,6 +86,7 @@ impl Taking {
             order_id: request.order_id.clone(),
             session_id: request.session_id.clone(),
             fingerprint: Some(request.fingerprint()),
+            begin: Begin::Trying,
         }
     }
 
@@ -109,7 +120,7 @@ impl Store {
         let expires_at = now.plus_seconds(taking.hold_seconds);
         let lines = taking.lines.iter().map(|line| {
             let stock = domain::bucket::StockId { sku: line.sku.clone(), channel: taking.channel.clone() };
-            self.acquire(&taking.id, stock, line.quantity, expires_at)
+            self.acquire(&taking.id, stock, line.quantity, expires_at, taking.begin)
         });
         let acquired: Vec<Acquired> = join_all(lines).await.into_iter().collect::<Result<_, _>>()?;
         let reason = refusal_of(&taking.lines, &acquired)?;
@@ -120,7 +131,8 @@ impl Store {
         }
     }
 
-    async fn record(&self, taking: &Taking, holds: Holds, now: Timestamp) -> Result<Taken, Fault> {
+    /// Records that the units are held, or sold.
+    pub(crate) async fn record(&self, taking: &Taking, holds: Holds, now: Timestamp) -> Result<Taken, Fault> {
         let status = match taking.terms {
             Terms::Hold => Status::Active,
             Terms::Sale => Status::Confirmed { at: now },
@@ -137,7 +149,7 @@ impl Store {
     }
 
     /// Records the refusal where that matters, then releases what was held.
-    async fn refuse(&self, taking: &Taking, holds: Holds, reason: CancelReason) -> Result<Taken, Fault> {
+    pub(crate) async fn refuse(&self, taking: &Taking, holds: Holds, reason: CancelReason) -> Result<Taken, Fault> {
         let nothing_held = holds.fitting.is_empty() && holds.leftovers.is_empty();
         if nothing_held || taking.terms == Terms::Sale {
             // The request may have been served before, and its units sold or settled since.
@@ -171,7 +183,7 @@ impl Store {
 }
 
 /// Everything that one attempt holds.
-struct Holds {
+pub(crate) struct Holds {
     fitting: Vec<Allocation>,
     leftovers: Vec<Allocation>,
     /// The end of the latest of them.
@@ -185,6 +197,11 @@ impl Holds {
             fitting.extend(line.allocations);
             leftovers.extend(line.leftovers);
         }
+        Self::new(fitting, leftovers, expires_at)
+    }
+
+    /// `expires_at` is when a hold made now would end.
+    pub(crate) fn new(fitting: Vec<Allocation>, leftovers: Vec<Allocation>, expires_at: Timestamp) -> Self {
         let latest = fitting.iter().chain(&leftovers).map(|own| own.hold.expires_at).max();
         Self { fitting, leftovers, latest: latest.map_or(expires_at, |latest| latest.max(expires_at)) }
     }

@@ -3,8 +3,10 @@
 
 use domain::{
     bucket::{Bucket, BucketId, Hold, Home, Role},
+    group_commit::Commit,
     ids::ReservationId,
     movement::Movement,
+    quantity::Quantity,
     reservation::{CancelReason, Kind, Reservation, Status},
     stock::Settings,
     time::Timestamp,
@@ -14,7 +16,7 @@ use super::engine::{Bench, at, bench, movement, rid, stock};
 use crate::{
     item::{decode_bucket, decode_reservation, encode_reservation},
     table::{Met, Transacted, Write, Written},
-    write::{child, credit, decide, hold, movement as moves, record, release, settings, settle},
+    write::{child, credit, decide, group, hold, movement as moves, record, release, settings, settle},
 };
 
 fn home(free: u64, holds: &[(&str, &str)]) -> Bucket {
@@ -148,6 +150,85 @@ async fn settle() {
     let below = settle::settle(&tea(), &one, at(1_800_000_901));
     check(&bench, "below the watermark", Some(&marked), below.clone(), Some(sold(left, 9, 1_800_000_901))).await;
     check(&bench, "the watermark is not higher", Some(&held), below, None).await;
+}
+
+#[tokio::test]
+async fn group() {
+    let bench = bench().await;
+    let parse = |text: &str| -> Hold { text.parse().unwrap() };
+    let commit = |end: u64, sold: &[(&str, &str)]| Commit {
+        holds: [("me", 2), ("you", 1)].map(|(key, q)| (rid(key), Quantity::new(q).unwrap())).to_vec(),
+        expires_at: Timestamp::from_epoch_seconds(end),
+        settled: sold.iter().map(|(key, hold)| (rid(key), parse(hold))).collect(),
+    };
+    let taken = [("me", "2@1800000900"), ("you", "1@1800000900")];
+    let write = || group::commit(&tea(), &commit(1_800_000_900, &[]), None);
+    let marked = |watermark| Bucket { watermark: Some(Timestamp::from_epoch_seconds(watermark)), ..home(5, &[]) };
+    let crowd = |count: usize, free| {
+        let crowd = (0..count).map(|n| (rid(&format!("c{n}")), parse("1@1800000900")));
+        Bucket { holds: crowd.collect(), ..home(free, &[]) }
+    };
+
+    check(&bench, "enough", Some(&home(3, &[])), write(), Some(home(0, &taken))).await;
+    check(&bench, "no such bucket", None, write(), None).await;
+    check(&bench, "a >= :q, all together", Some(&home(2, &[])), write(), None).await;
+    check(&bench, "the first holds already", Some(&home(5, &[("me", "2@1800000900")])), write(), None).await;
+    check(&bench, "the last holds already", Some(&home(5, &[("you", "7@1800000901")])), write(), None).await;
+    check(&bench, "size(h)", Some(&crowd(23, 5)), write(), None).await;
+    let mut full = crowd(22, 2);
+    full.holds.extend(taken.map(|(key, hold)| (rid(key), parse(hold))));
+    check(&bench, "both just fit", Some(&crowd(22, 5)), write(), Some(full)).await;
+    check(&bench, "watermark", Some(&marked(1_800_000_900)), write(), None).await;
+    let after = Bucket { watermark: marked(1_800_000_899).watermark, ..home(2, &taken) };
+    check(&bench, "above the watermark", Some(&marked(1_800_000_899)), write(), Some(after)).await;
+
+    // With two holds that are counted as sold in the same write.
+    let sold = [("x", "1@1800000900"), ("y", "3@1800000950")];
+    let (held, later) = (home(3, &sold), [("me", "2@1800000960"), ("you", "1@1800000960")]);
+    let settling = || group::commit(&tea(), &commit(1_800_000_960, &sold), None);
+    let done =
+        |watermark| Bucket { sold: 4, watermark: Some(Timestamp::from_epoch_seconds(watermark)), ..home(0, &later) };
+    check(&bench, "settles", Some(&held), settling(), Some(done(1_800_000_950))).await;
+    check(&bench, "one of them is gone", Some(&home(3, &sold[..1])), settling(), None).await;
+    check(&bench, "one is another hold", Some(&home(3, &[sold[0], ("y", "3@1800000951")])), settling(), None).await;
+    check(&bench, "too few units", Some(&home(2, &sold)), settling(), None).await;
+    let with_mark = |watermark| Bucket { watermark: Some(Timestamp::from_epoch_seconds(watermark)), ..held.clone() };
+    check(&bench, "the watermark is higher", Some(&with_mark(1_800_000_951)), settling(), None).await;
+    check(&bench, "the watermark rises", Some(&with_mark(1_800_000_950)), settling(), Some(done(1_800_000_950))).await;
+    let below = || {
+        let seen = Some(Timestamp::from_epoch_seconds(1_800_000_955));
+        group::commit(&tea(), &commit(1_800_000_960, &sold), seen)
+    };
+    check(&bench, "below the watermark", Some(&with_mark(1_800_000_955)), below(), Some(done(1_800_000_955))).await;
+    check(&bench, "the watermark is not higher", Some(&with_mark(1_800_000_950)), below(), None).await;
+    check(&bench, "the watermark is beyond the new holds", Some(&with_mark(1_800_000_960)), below(), None).await;
+
+    // Those that leave make room for those that come.
+    let mut before = crowd(22, 9);
+    before.holds.extend(sold.map(|(key, hold)| (rid(key), parse(hold))));
+    let mut after = Bucket { sold: 4, ..crowd(22, 6) };
+    after.watermark = done(1_800_000_950).watermark;
+    after.holds.extend(later.map(|(key, hold)| (rid(key), parse(hold))));
+    check(&bench, "a full bucket", Some(&before), settling(), Some(after)).await;
+    before.holds.insert(rid("another"), parse("1@1800000900"));
+    check(&bench, "one more than fits", Some(&before), settling(), None).await;
+}
+
+#[tokio::test]
+async fn a_late_copy_of_a_group_cannot_be_made_again() {
+    let bench = bench().await;
+    bench.put_bucket(&tea(), &home(9, &[])).await;
+    let holds = ["me", "you"].map(|key| (rid(key), Quantity::new(2).unwrap())).to_vec();
+    let commit = Commit { holds: holds.clone(), expires_at: at(900), settled: Vec::new() };
+    let write = group::commit(&tea(), &commit, None);
+    assert!(matches!(bench.store.write(&write).await.unwrap(), Written::Applied(_)));
+    let (me, you) = ((rid("me"), "2@1800000900".parse().unwrap()), (rid("you"), "2@1800000900".parse().unwrap()));
+    // One was sold and settled, the other refused and released; then both have left.
+    bench.store.write(&settle::settle(&tea(), &[me], None)).await.unwrap();
+    assert!(matches!(bench.store.write(&write).await.unwrap(), Written::Refused(_)));
+    bench.store.write(&release::release(&tea(), &you.0, you.1)).await.unwrap();
+    assert!(matches!(bench.store.write(&write).await.unwrap(), Written::Refused(_)));
+    assert_eq!((bench.home("tea").await.sold, bench.home("tea").await.free), (2, 7));
 }
 
 #[tokio::test]

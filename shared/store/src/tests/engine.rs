@@ -242,7 +242,11 @@ impl Bench {
     }
 
     pub(super) async fn record(&self, key: &str) -> Option<Reservation> {
-        self.store.get_reservation(&rid(key)).await.unwrap()
+        self.record_of(&rid(key)).await
+    }
+
+    pub(super) async fn record_of(&self, id: &ReservationId) -> Option<Reservation> {
+        self.store.get_reservation(id).await.unwrap()
     }
 
     /// Overwrites a bucket without any condition.

@@ -4,6 +4,7 @@
 
 use domain::{
     bucket::{BucketId, Home, Role},
+    group_commit::Commit,
     ids::Channel,
     movement::Movement,
     reservation::{CancelReason, Kind, Reservation, Status},
@@ -13,7 +14,7 @@ use domain::{
 use super::engine::{at, movement, order, rid, stock};
 use crate::{
     table::Write,
-    write::{child, credit, decide, hold, movement as moves, record, release, settings, settle},
+    write::{child, credit, decide, group, hold, movement as moves, record, release, settings, settle},
 };
 
 fn show(writes: &[Write]) -> String {
@@ -57,11 +58,20 @@ fn golden() {
         Movement::new(&movement("m", "tea", word, quantity), delta, shortfall, at(0))
     };
     let settled = |count: usize| (0..count).map(|n| (rid(&n.to_string()), three)).collect::<Vec<_>>();
+    let together = |count: usize, sold: usize| Commit {
+        holds: (0..count).map(|n| (rid(&format!("o{n}")), three.quantity)).collect(),
+        expires_at: at(901),
+        settled: settled(sold),
+    };
     let confirmed = Status::Confirmed { at: at(5) };
     let canceled = Status::Canceled { reason: CancelReason::Short { lines: vec!["tea=3/1".parse().unwrap()] } };
     let goldens: Vec<(&str, Vec<Write>)> = vec![
         ("hold_home", vec![hold::hold(&home, &id, three)]),
         ("hold_child", vec![hold::hold(&fourth, &id, three)]),
+        ("group_of_two", vec![group::commit(&home, &together(2, 0), None)]),
+        ("group_in_a_child", vec![group::commit(&fourth, &together(1, 0), None)]),
+        ("group_that_settles", vec![group::commit(&home, &together(2, 2), Some(at(0)))]),
+        ("group_that_settles_below_the_watermark", vec![group::commit(&home, &together(1, 1), Some(at(901)))]),
         ("release", vec![release::release(&fourth, &id, three)]),
         ("release_covering_a_part", vec![release::covering(&home, &id, three, 5)]),
         ("release_covering_all", vec![release::covering(&home, &id, three, 2)]),

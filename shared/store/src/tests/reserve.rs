@@ -5,6 +5,7 @@ use domain::{
     ids::ReservationId,
     refusal::Refusal,
     reservation::{CancelReason, Kind, Shortage, Status},
+    resolve::Settling,
 };
 use futures::future::join_all;
 
@@ -219,16 +220,34 @@ async fn ids_of_different_callers_do_not_meet() {
 }
 
 #[tokio::test]
-async fn an_order_that_died_before_its_record_is_refused_for_good() {
+async fn an_order_that_died_before_its_record_takes_its_units_again() {
     let bench = bench().await;
     bench.stocked("tea", 5).await;
-    let (home, hold) = (stock("tea").home(), "2@1800000900".parse().unwrap());
-    bench.store.write(&write::hold::hold(&home, &rid("k"), hold)).await.unwrap();
-    bench.clock.advance(901);
-    bench.store.resolve(&home, &rid("k"), hold).await.unwrap();
-    let order = request(Kind::Order, "k", &["tea=2"]);
-    let expired = Refusal::ReservationExpired { refund_required: false };
-    assert_eq!(refusal(bench.store.sell(&order).await.unwrap_err()), expired);
-    assert_eq!(bench.record("k").await.unwrap().purge_at, None, "else a retry after a day is a sale");
+    for (key, sold) in [("k", true), ("l", true), ("m", false)] {
+        let (home, hold) = (stock("tea").home(), "2@1800000900".parse().unwrap());
+        let mut with_hold = bench.home("tea").await;
+        if with_hold.free >= 2 {
+            with_hold.free -= 2;
+            with_hold.holds.insert(rid(key), hold);
+            bench.put_bucket(&home, &with_hold).await;
+        }
+        bench.clock.advance(901);
+        bench.store.resolve_seen(&home, &rid(key), hold, None, Settling::WhenOver).await.unwrap();
+        let order = request(Kind::Order, key, &["tea=2"]);
+        for attempt in 0..2 {
+            let answer = bench.store.sell(&order).await;
+            if sold {
+                let recorded = answer.unwrap();
+                assert_eq!((recorded.replayed, &recorded.reservation.id), (attempt > 0, &order.id));
+                assert_eq!(bench.store.order(&order.id).await.unwrap(), recorded.reservation);
+            } else {
+                assert_eq!(refusal(answer.unwrap_err()), short("tea", 2, 1));
+                let kept = bench.record_of(&order.id.successor()).await.unwrap();
+                assert_eq!(kept.purge_at, None, "else a retry after a day is a sale");
+                assert!(bench.store.order(&order.id).await.is_ok());
+            }
+        }
+    }
+    assert_eq!((bench.level("tea").await.sold, bench.level("tea").await.available), (4, 1));
     bench.assert_sound().await;
 }

@@ -45,7 +45,7 @@ pub(crate) fn settle(bucket: &BucketId, holds: &[(ReservationId, Hold)], waterma
         write = write.value(":exp", instant(latest));
     }
     for (n, (rid, (id, hold))) in RIDS.iter().zip(holds).enumerate() {
-        write = write.name(rid, id).value(format!(":hold{n}"), text(hold));
+        write = write.name(*rid, id).value(format!(":hold{n}"), text(hold));
     }
     write
 }

@@ -22,6 +22,9 @@ use super::{Answer, Contract};
 /// How often a call that is answered 503 is made again.
 const MAX_RETRIES: u32 = 60;
 
+/// How often a queued order is looked at: for half a minute.
+const MAX_LOOKS: u32 = 1_200;
+
 /// The pause before that: `Retry-After` asks for a second, which a test would rather not wait.
 const PAUSE: Duration = Duration::from_millis(100);
 
@@ -91,6 +94,33 @@ impl Api {
     /// A sale without a hold.
     pub fn order(&self, lines: &[(&str, u64)]) -> Call {
         self.post("/v1/orders", &json!({ "lines": self::lines(lines) }))
+    }
+
+    /// A sale through the order queue.
+    pub fn queue(&self, lines: &[(&str, u64)]) -> Call {
+        self.order(lines).header("Prefer", "respond-async")
+    }
+
+    /// The payment of a reservation through the order queue.
+    pub fn queue_payment(&self, reservation_id: &str, order_id: Option<&str>) -> Call {
+        let mut body = json!({ "reservation_id": reservation_id });
+        if let Some(order_id) = order_id {
+            body["order_id"] = order_id.into();
+        }
+        self.post("/v1/orders", &body).header("Prefer", "respond-async")
+    }
+
+    /// What became of a queued order, once it is decided.
+    pub async fn decided(&self, id: &str) -> Answer {
+        for _ in 0..MAX_LOOKS {
+            let answer = self.get(&format!("/v1/orders/{id}")).await.expect(200);
+            if answer["status"] != "queued" {
+                return answer;
+            }
+            assert!(answer.header("retry-after").is_some(), "it does not say when to ask again");
+            tokio::time::sleep(PAUSE / 4).await;
+        }
+        panic!("the order {id} is still queued");
     }
 
     pub fn availability(&self, skus: &[&str]) -> Call {

@@ -34,7 +34,7 @@ pub enum Fate {
     Reject,
 }
 
-type Judge = Box<dyn FnMut(&str) -> Fate + Send>;
+type Judge = Box<dyn FnMut(&str, &str) -> Fate + Send>;
 
 /// The server in between.
 pub struct Flaky {
@@ -55,7 +55,7 @@ impl Flaky {
     pub async fn before(upstream: &str) -> Self {
         let listener = TcpListener::bind("127.0.0.1:0").await.expect("a free port");
         let url = format!("http://{}", listener.local_addr().expect("an address"));
-        let judge: Arc<Mutex<Judge>> = Arc::new(Mutex::new(Box::new(|_: &str| Fate::Pass)));
+        let judge: Arc<Mutex<Judge>> = Arc::new(Mutex::new(Box::new(|_: &str, _: &str| Fate::Pass)));
         let http = reqwest::Client::builder().no_proxy().build().expect("a client");
         let between = Between { http, upstream: upstream.to_owned(), judge: Arc::clone(&judge) };
         let router = Router::new().fallback(pass_on).with_state(between);
@@ -64,7 +64,12 @@ impl Flaky {
     }
 
     /// From now on, `judge` decides by the operation: `PutItem`, `UpdateItem`, …
-    pub fn judge(&self, judge: impl FnMut(&str) -> Fate + Send + 'static) {
+    pub fn judge(&self, mut judge: impl FnMut(&str) -> Fate + Send + 'static) {
+        self.judge_bodies(move |operation, _| judge(operation));
+    }
+
+    /// From now on, `judge` decides by the operation and the body.
+    pub fn judge_bodies(&self, judge: impl FnMut(&str, &str) -> Fate + Send + 'static) {
         *self.judge.lock().expect("no panic while judging") = Box::new(judge);
     }
 
@@ -88,7 +93,7 @@ impl Drop for Flaky {
 async fn pass_on(State(between): State<Between>, headers: HeaderMap, body: Bytes) -> Response {
     let target = headers.get("x-amz-target").and_then(|target| target.to_str().ok()).unwrap_or_default();
     let operation = target.split('.').next_back().unwrap_or_default();
-    let fate = (between.judge.lock().expect("no panic while judging"))(operation);
+    let fate = (between.judge.lock().expect("no panic while judging"))(operation, &String::from_utf8_lossy(&body));
     if fate == Fate::Fail {
         return failure(StatusCode::INTERNAL_SERVER_ERROR, "InternalServerError");
     }

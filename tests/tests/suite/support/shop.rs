@@ -50,6 +50,24 @@ impl Shop {
         Self::open_at(&format!("t{}-{number}", std::process::id()), None, external_dynamodb()).await
     }
 
+    /// One with these units whose orders stay in the queue.
+    pub async fn without_order_consumer(stock: &[(&str, u64)]) -> Self {
+        static SHOPS: AtomicUsize = AtomicUsize::new(0);
+        let prefix = format!("q{}-{}", std::process::id(), SHOPS.fetch_add(1, Ordering::Relaxed));
+        let options = Options {
+            dynamodb_endpoint: external_dynamodb(),
+            prefix: prefix.clone(),
+            without: vec!["order-consumer".to_owned()],
+            ..Options::default()
+        };
+        let stack = Stack::start(options).await.expect("the local stack starts");
+        let shop = Self { api: Api::new(stack.url()), stack, prefix };
+        for (sku, units) in stock {
+            shop.fill(sku, *units).await;
+        }
+        shop
+    }
+
     /// One that has received these units.
     pub async fn with(stock: &[(&str, u64)]) -> Self {
         let shop = Self::open().await;
@@ -136,6 +154,13 @@ impl Shop {
         failures.map(|failure| failure["itemIdentifier"].clone()).collect()
     }
 
+    /// Delivers messages of the order queue, in this order, and answers which of them have to come again.
+    pub async fn deliver_orders(&self, messages: &[Value]) -> Vec<Value> {
+        let answer = order_consumer::handle(self.stack.app(), json!({ "Records": messages })).await.expect("messages");
+        let failures = answer["batchItemFailures"].as_array().expect("failures").iter();
+        failures.map(|failure| failure["itemIdentifier"].clone()).collect()
+    }
+
     /// Checks the invariants over everything that is stored, and stops the test if one is broken.
     pub async fn audit(&self, at_rest: bool) -> Report {
         let mut report = self.report(at_rest).await;
@@ -197,6 +222,20 @@ impl Deref for Shop {
 /// A message of the timer queue.
 pub fn timer_message(id: &str, body: &str) -> Value {
     json!({ "messageId": id, "eventSource": "aws:sqs", "body": body })
+}
+
+/// A message of the order queue in the line of a SKU: what is queued under this key.
+pub fn order_message(key: &str, line: &str, lines: &[&str]) -> Value {
+    let key = key.parse().expect("a key");
+    let id = domain::ids::ReservationId::derive(&domain::ids::Caller::new("local"), &key);
+    let body = json!({ "kind": "order", "id": id.as_str(), "channel": "own", "lines": lines });
+    order_message_of(key.as_str(), line, &body)
+}
+
+/// A message of the order queue.
+pub fn order_message_of(id: &str, line: &str, body: &Value) -> Value {
+    let attributes = json!({ "MessageGroupId": line });
+    json!({ "messageId": id, "eventSource": "aws:sqs", "body": body.to_string(), "attributes": attributes })
 }
 
 /// Another DynamoDB to test against than the embedded one.

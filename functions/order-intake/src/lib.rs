@@ -1,5 +1,8 @@
-//! `POST /v1/orders` sells a cart at once, without a hold before it; `GET /v1/orders/{id}` says what became of one.
+//! `POST /v1/orders` sells without a hold before it: at once, or, with `Prefer: respond-async`, through the order queue.
+//! `GET /v1/orders/{id}` says what became of an order.
 
+mod order;
+mod queue;
 mod read;
 mod sell;
 
@@ -9,10 +12,15 @@ use runtime::App;
 /// Answers the requests of this function.
 pub async fn handle(app: &App, request: &Request) -> Response {
     request.answer(match request.route() {
-        "POST /v1/orders" => sell::sell(app, request).await,
+        "POST /v1/orders" => create(app, request).await,
         "GET /v1/orders/{id}" => read::read(app, request).await,
         _ => Err(Problem::not_found()),
     })
+}
+
+async fn create(app: &App, request: &Request) -> Result<Response, Problem> {
+    let wanted = order::read(request)?;
+    if wanted.later { queue::queue(app, wanted).await } else { sell::sell(app, wanted).await }
 }
 
 #[cfg(test)]
