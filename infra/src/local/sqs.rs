@@ -2,6 +2,7 @@
 
 mod fifo;
 mod handler;
+mod moves;
 mod queue;
 #[cfg(test)]
 mod tests;

@@ -184,6 +184,29 @@ impl Fifo {
         self.purge(queue)?;
         run(&self.0, "DELETE FROM accepted WHERE queue = ?1", [queue])
     }
+
+    /// Where the messages of a dead-letter queue came from, as ARNs.
+    pub fn sources(&self, queue: &str) -> Result<Vec<Option<String>>> {
+        let mut statement = self.0.prepare_cached("SELECT DISTINCT source_arn FROM message WHERE queue = ?1")?;
+        statement.query_map([queue], |row| row.get(0))?.collect()
+    }
+
+    /// Moves what is not in flight to another queue, in order: all, or what came from this source. Answers how many.
+    pub fn redrive(&mut self, queue: &str, source_arn: Option<&str>, to: &str, now: Millis) -> Result<usize> {
+        let transaction = self.0.transaction()?;
+        let found = transaction
+            .prepare_cached(
+                "SELECT sequence FROM message
+                 WHERE queue = ?1 AND (?2 IS NULL OR source_arn = ?2) AND visible_ms <= ?3 ORDER BY sequence",
+            )?
+            .query_map(params![queue, source_arn, now], |row| row.get(0))?
+            .collect::<Result<Vec<_>>>()?;
+        for sequence in &found {
+            relocate(&transaction, *sequence, to, None, now)?;
+        }
+        transaction.commit()?;
+        Ok(found.len())
+    }
 }
 
 /// In the order of `group_order`. Without the hint, what is in flight would be looked for among all

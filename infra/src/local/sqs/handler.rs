@@ -9,6 +9,7 @@
 //! | `SendMessage`, `ReceiveMessage`, `DeleteMessage`, `ChangeMessageVisibility`, and their batches | this server |
 //! | `GetQueueAttributes` | rustack, with the numbers of messages from here |
 //! | `PurgeQueue`, `DeleteQueue` | rustack, then the messages here |
+//! | `StartMessageMoveTask`, `ListMessageMoveTasks` | this server: a task is over when it is answered |
 //! | everything else | rustack |
 //!
 //! Not here: `ReceiveRequestAttemptId` is not looked at, and a queue with a delay refuses messages.
@@ -43,7 +44,10 @@ use rustack_sqs_model::{
         DeleteMessageOutput, DeleteQueueOutput, GetQueueAttributesOutput, PurgeQueueOutput, ReceiveMessageOutput,
         SendMessageBatchOutput, SendMessageOutput,
     },
-    types::{ChangeMessageVisibilityBatchResultEntry, DeleteMessageBatchResultEntry, SendMessageBatchResultEntry},
+    types::{
+        ChangeMessageVisibilityBatchResultEntry, DeleteMessageBatchResultEntry, ListMessageMoveTasksResultEntry,
+        SendMessageBatchResultEntry,
+    },
 };
 use serde::{Deserialize, Serialize, de::DeserializeOwned};
 use tokio::{
@@ -65,18 +69,21 @@ type Answer<T> = Result<T, SqsError>;
 pub struct Handler(Arc<Server>);
 
 #[derive(Debug)]
-struct Server {
-    rustack: Arc<RustackSqs>,
+pub(super) struct Server {
+    pub(super) rustack: Arc<RustackSqs>,
     others: RustackSqsHandler,
     fifo: Mutex<Fifo>,
     /// By queue: told whenever a message may have become free.
     changes: Mutex<HashMap<String, Arc<Notify>>>,
+    /// The latest last.
+    pub(super) moves: Mutex<Vec<ListMessageMoveTasksResultEntry>>,
 }
 
 impl Handler {
     pub fn new(rustack: Arc<RustackSqs>, fifo: Fifo) -> Self {
         let others = RustackSqsHandler::new(Arc::clone(&rustack));
-        Self(Arc::new(Server { rustack, others, fifo: Mutex::new(fifo), changes: Mutex::default() }))
+        let (changes, moves) = (Mutex::default(), Mutex::default());
+        Self(Arc::new(Server { rustack, others, fifo: Mutex::new(fifo), changes, moves }))
     }
 }
 
@@ -105,6 +112,8 @@ impl Server {
             SqsOperation::GetQueueAttributes => reply(&self.attributes(read(&body)?).await?),
             SqsOperation::PurgeQueue => reply(&self.purge(read(&body)?).await?),
             SqsOperation::DeleteQueue => reply(&self.delete_queue(read(&body)?).await?),
+            SqsOperation::StartMessageMoveTask => reply(&self.start_move(read(&body)?).await?),
+            SqsOperation::ListMessageMoveTasks => reply(&self.list_moves(&read(&body)?)),
             _ => self.others.handle_operation(operation, body).await,
         }
     }
@@ -258,7 +267,7 @@ impl Server {
         Ok(output)
     }
 
-    fn fifo<T>(&self, act: impl FnOnce(&mut Fifo) -> rusqlite::Result<T>) -> Answer<T> {
+    pub(super) fn fifo<T>(&self, act: impl FnOnce(&mut Fifo) -> rusqlite::Result<T>) -> Answer<T> {
         // Whoever panicked in a transaction has rolled it back.
         let mut fifo = self.fifo.lock().unwrap_or_else(PoisonError::into_inner);
         act(&mut fifo).map_err(|error| {
@@ -273,16 +282,16 @@ impl Server {
     }
 
     /// Wakes whoever waits for messages of this queue.
-    fn tell(&self, queue: &str) {
+    pub(super) fn tell(&self, queue: &str) {
         self.changes(queue).notify_waiters();
     }
 }
 
-/// Whether the queue of this request is a FIFO queue.
+/// Whether the queue of this request is a FIFO queue; a move task names it by its ARN.
 fn is_about_fifo(body: &[u8]) -> bool {
     #[derive(Deserialize)]
     struct Request {
-        #[serde(rename = "QueueUrl")]
+        #[serde(rename = "QueueUrl", alias = "SourceArn")]
         queue: String,
     }
     serde_json::from_slice(body).is_ok_and(|request: Request| queue::is_fifo(&request.queue))
@@ -306,7 +315,7 @@ fn reply(output: &impl Serialize) -> Answer<Reply> {
 }
 
 #[expect(clippy::disallowed_methods, reason = "how long a receiver may take is real time; the stack's clock is moved")]
-fn now() -> Millis {
+pub(super) fn now() -> Millis {
     let since = SystemTime::now().duration_since(UNIX_EPOCH).unwrap_or_default();
     Millis::try_from(since.as_millis()).unwrap_or(Millis::MAX)
 }

@@ -307,6 +307,36 @@ async fn a_queue_is_counted_purged_and_deleted() {
 }
 
 #[tokio::test]
+async fn dead_letters_move_back_to_where_they_came_from() {
+    let sqs = Embedded::start(None).await;
+    let (queue, dead) = sqs.queue_with_dead_letters(1).await;
+    let other = sqs.queue("other.fifo", &[(RedrivePolicy, &policy(1))]).await;
+    let fail = async |queue: &str| {
+        received(sqs.wanted(queue).visibility_timeout(0)).await;
+        assert!(sqs.receive(queue).await.is_empty());
+    };
+    sqs.send(&queue, "a", "a1").await;
+    sqs.send(&queue, "a", "a2").await;
+    sqs.send(&other, "a", "b1").await;
+    fail(&queue).await;
+    fail(&other).await;
+    let start = |source: &str| sqs.client.start_message_move_task().source_arn(arn(source));
+    start("dead.fifo").send().await.unwrap();
+    assert_eq!(sqs.counts(&dead).await.0, "0");
+    assert_eq!(bodies(&sqs.receive(&other).await), ["b1"]);
+    fail(&queue).await;
+    start("dead.fifo").destination_arn(arn("work.fifo")).send().await.unwrap();
+    assert_eq!(bodies(&sqs.receive(&queue).await), ["a1", "a2"]);
+
+    let moves = sqs.client.list_message_move_tasks().source_arn(arn("dead.fifo")).max_results(10).send().await.unwrap();
+    let moves: Vec<_> = moves.results().iter().map(|task| (task.status(), task.destination_arn().is_some())).collect();
+    assert_eq!(moves, [(Some("COMPLETED"), true), (Some("COMPLETED"), false)]);
+    assert_eq!(start("no.fifo").send().await.unwrap_err().code(), Some("ResourceNotFoundException"));
+    let standard = start("dead.fifo").destination_arn(arn("standard")).send().await.unwrap_err();
+    assert_eq!(standard.code(), Some("InvalidParameterValue"));
+}
+
+#[tokio::test]
 async fn standard_queues_are_left_alone() {
     let sqs = Embedded::start(None).await;
     let queue = sqs.client.create_queue().queue_name("plain").send().await.unwrap().queue_url.unwrap();

@@ -240,6 +240,26 @@ fn dead_letters_of_one_deduplication_id_all_arrive() {
 }
 
 #[test]
+fn dead_letters_go_back_in_order_and_are_counted_afresh() {
+    let mut fifo = fifo();
+    let redrive = dead_letters(1);
+    let wanted = Wanted { redrive: Some(&redrive), ..TEN };
+    send(&mut fifo, "a", &["a1", "a2"]);
+    fifo.receive(QUEUE, &wanted, NOW).unwrap();
+    assert!(fifo.receive(QUEUE, &wanted, NOW + DAY).unwrap().messages.is_empty());
+    fifo.send("dead.fifo", &draft("b", "of its own"), NOW + DAY).unwrap();
+    assert_eq!(fifo.sources("dead.fifo").unwrap(), [Some("arn:orders.fifo".into()), None]);
+    assert_eq!(fifo.redrive("dead.fifo", Some("arn:other.fifo"), QUEUE, NOW + DAY).unwrap(), 0);
+    assert_eq!(fifo.redrive("dead.fifo", Some("arn:orders.fifo"), QUEUE, NOW + DAY).unwrap(), 2);
+    let back = fifo.receive(QUEUE, &wanted, NOW + DAY).unwrap().messages;
+    assert_eq!((bodies(&back), back[0].received), (vec!["a1", "a2"], 1));
+    // Without a source it is everything that nobody holds.
+    assert_eq!(fifo.receive("dead.fifo", &TEN, NOW + DAY).unwrap().messages.len(), 1);
+    assert_eq!(fifo.redrive("dead.fifo", None, QUEUE, NOW + DAY).unwrap(), 0);
+    assert_eq!(fifo.redrive("dead.fifo", None, QUEUE, NOW + 2 * DAY).unwrap(), 1);
+}
+
+#[test]
 fn what_is_older_than_the_retention_period_is_gone() {
     let mut fifo = fifo();
     send(&mut fifo, "a", &["a1"]);
