@@ -65,8 +65,7 @@ pub async fn sqs(options: &Options, tasks: &mut JoinSet<()>) -> Result<String> {
     }
     let listener = listen(options.port, 2).await?;
     let endpoint = url(&listener)?;
-    let address = listener.local_addr()?;
-    tasks.spawn(sqs::embedded(listener, address));
+    tasks.spawn(sqs::embedded(listener, options.data.as_deref())?);
     Ok(endpoint)
 }
 

@@ -1,8 +1,16 @@
 //! SQS: the embedded queues behind their own HTTP endpoint, and the template's queues in whichever server is used.
 
+mod fifo;
+mod handler;
+mod moves;
+mod queue;
+#[cfg(test)]
+mod tests;
+mod wire;
+
 use std::{
     collections::{BTreeMap, HashMap},
-    net::SocketAddr,
+    path::Path,
     sync::Arc,
 };
 
@@ -16,11 +24,12 @@ use aws_sdk_sqs::{
 };
 use hyper::server::conn::http1;
 use hyper_util::rt::TokioIo;
-use rustack_sqs_core::{config::SqsConfig, handler::RustackSqsHandler, provider::RustackSqs};
+use rustack_sqs_core::{config::SqsConfig, provider::RustackSqs};
 use rustack_sqs_http::service::{SqsHttpConfig, SqsHttpService};
 use serde_json::json;
 use tokio::{net::TcpListener, task::JoinSet};
 
+use self::{fifo::Fifo, handler::Handler};
 use super::{
     event::{ACCOUNT, REGION},
     template::{Named, Queue},
@@ -41,17 +50,25 @@ pub fn find<'a>(queues: &'a Queues, id: &str) -> Result<&'a Created> {
     queues.get(id).ok_or_else(|| anyhow!("template.yaml names {id} as a queue, which it is not"))
 }
 
-/// Serves the embedded queues on `listener`, for as long as the future is polled. They live in memory only: what a
-/// queue held when the process died is armed again from the table (see [`super::upkeep`]).
-pub async fn embedded(listener: TcpListener, address: SocketAddr) {
-    let queues = Arc::new(RustackSqs::new(SqsConfig {
+/// Serves the embedded queues on `listener`, for as long as the future is polled. What FIFO queues hold is in a file in
+/// `data`, or in memory. What standard queues hold is in memory only: it is armed again from the table when the process
+/// starts (see [`super::upkeep`]).
+pub fn embedded(listener: TcpListener, data: Option<&Path>) -> Result<impl Future<Output = ()> + Send + 'static> {
+    let address = listener.local_addr()?;
+    let file = data.map(|directory| directory.join("queues.sqlite"));
+    let fifo = Fifo::open(file.as_deref()).context("start the embedded SQS")?;
+    let rustack = Arc::new(RustackSqs::new(SqsConfig {
         host: address.ip().to_string(),
         port: address.port(),
         account_id: ACCOUNT.into(),
         default_region: REGION.into(),
         ..SqsConfig::default()
     }));
-    let service = SqsHttpService::new(Arc::new(RustackSqsHandler::new(queues)), SqsHttpConfig::default());
+    let service = SqsHttpService::new(Arc::new(Handler::new(rustack, fifo)), SqsHttpConfig::default());
+    Ok(serve(listener, service))
+}
+
+async fn serve(listener: TcpListener, service: SqsHttpService<Handler>) {
     let mut connections = JoinSet::new();
     loop {
         tokio::select! {
