@@ -15,6 +15,7 @@ use aws_sdk_dynamodb::Client;
 use domain::{
     ids::{Caller, ReservationId},
     limits::MAX_HOLD_SECONDS,
+    reservation::Reservation,
 };
 use holdfast::local::{Options, Stack};
 use http::testing::Sample;
@@ -178,7 +179,7 @@ async fn decided(app: &App, sku: &str) -> (usize, usize) {
         _ => None,
     });
     let own = orders.filter(|order| order.lines.iter().any(|line| line.sku.as_str() == sku));
-    let (sold, refused): (Vec<_>, Vec<_>) = own.partition(|order| order.keeps_its_holds());
+    let (sold, refused): (Vec<_>, Vec<_>) = own.partition(Reservation::keeps_its_holds);
     (sold.len(), refused.len())
 }
 

@@ -18,8 +18,8 @@ use anyhow::{Context, Result, anyhow};
 use aws_sdk_sqs::{
     Client,
     types::QueueAttributeName::{
-        self as Attribute, ContentBasedDeduplication, FifoQueue, MessageRetentionPeriod, QueueArn, RedrivePolicy,
-        VisibilityTimeout,
+        self as Attribute, ContentBasedDeduplication, DeduplicationScope, FifoQueue, FifoThroughputLimit,
+        MessageRetentionPeriod, QueueArn, RedrivePolicy, VisibilityTimeout,
     },
 };
 use hyper::server::conn::http1;
@@ -107,11 +107,14 @@ pub async fn ensure_queues(client: &Client, prefix: &str, queues: &[Named<Queue>
 async fn create(client: &Client, prefix: &str, queue: &Named<Queue>) -> Result<Created> {
     let Queue { fifo, content_based_deduplication, visibility_timeout, message_retention_period, .. } =
         queue.properties;
+    let Queue { deduplication_scope, fifo_throughput_limit, .. } = &queue.properties;
     let suffix = if fifo { ".fifo" } else { "" };
     let mut attributes: HashMap<Attribute, String> = HashMap::new();
     if fifo {
         attributes.insert(FifoQueue, "true".into());
         attributes.insert(ContentBasedDeduplication, content_based_deduplication.to_string());
+        attributes.extend(deduplication_scope.clone().map(|scope| (DeduplicationScope, scope)));
+        attributes.extend(fifo_throughput_limit.clone().map(|limit| (FifoThroughputLimit, limit)));
     }
     attributes.extend(visibility_timeout.map(|seconds| (VisibilityTimeout, seconds.to_string())));
     attributes.extend(message_retention_period.map(|seconds| (MessageRetentionPeriod, seconds.to_string())));

@@ -5,7 +5,7 @@ mod rush;
 use domain::ids::{Caller, ReservationId};
 use serde_json::{Value, json};
 
-use crate::support::{Fate, Flaky, Shop, Units, at_once, order_message, order_message_of};
+use crate::support::{Fate, Flaky, Shop, Units, order_message, order_message_of};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn an_order_is_queued_then_confirmed_or_rejected_with_the_reason() {

@@ -28,7 +28,7 @@ use std::path::Path;
 
 use rusqlite::{Connection, OptionalExtension, Params, Result, Row, Transaction, params};
 
-pub use self::values::{Accepted, Batch, Counts, Message, NewMessage, Receipt, Redrive, Wanted};
+pub use self::values::{Accepted, Batch, Counts, Message, NewMessage, Receipt, Redrive, Wanted, hex};
 use self::values::{message_id, parse_receipt};
 
 /// Milliseconds since 1970.

@@ -16,7 +16,7 @@ use sha2::{Digest, Sha256};
 
 use super::{
     super::event::ACCOUNT,
-    fifo::{self, Accepted, Millis, NewMessage},
+    fifo::{self, Accepted, Millis, NewMessage, hex},
     queue::Queue,
 };
 
@@ -68,7 +68,7 @@ impl<'a> Draft<'a> {
         check_id("MessageGroupId", group_id)?;
         let deduplication_id = match &input.message_deduplication_id {
             Some(id) => id.clone(),
-            None if queue.content_based_deduplication => format!("{:x}", Sha256::digest(body)),
+            None if queue.content_based_deduplication => hex(&Sha256::digest(body)),
             None => {
                 let message = "The queue should either have ContentBasedDeduplication enabled or \
                                MessageDeduplicationId provided explicitly";

@@ -51,7 +51,7 @@ impl Shop {
     }
 
     /// One with these units whose orders stay in the queue.
-    pub async fn without_order_consumer(stock: &[(&str, u64)]) -> Self {
+    pub async fn without_order_consumer(units: &[(&str, u64)]) -> Self {
         static SHOPS: AtomicUsize = AtomicUsize::new(0);
         let prefix = format!("q{}-{}", std::process::id(), SHOPS.fetch_add(1, Ordering::Relaxed));
         let options = Options {
@@ -62,7 +62,7 @@ impl Shop {
         };
         let stack = Stack::start(options).await.expect("the local stack starts");
         let shop = Self { api: Api::new(stack.url()), stack, prefix };
-        for (sku, units) in stock {
+        for (sku, units) in units {
             shop.fill(sku, *units).await;
         }
         shop

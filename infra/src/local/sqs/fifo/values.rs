@@ -101,9 +101,14 @@ pub fn message_id(parts: &[&str]) -> String {
         hash.update(part);
         hash.update([0]);
     }
-    let hex = format!("{:x}", hash.finalize());
+    let hex = hex(&hash.finalize());
     let sections = [&hex[..8], &hex[8..12], &hex[12..16], &hex[16..20], &hex[20..32]];
     sections.join("-")
+}
+
+/// Two digits for each byte.
+pub fn hex(bytes: &[u8]) -> String {
+    bytes.iter().fold(String::new(), |text, byte| format!("{text}{byte:02x}"))
 }
 
 /// The number, how often it had been received, and the id.
