@@ -59,17 +59,14 @@ impl Routes {
         }
     }
 
-    /// Adds what is remembered of the buckets of a SKU to `view`. Says whether anything is.
-    pub(crate) fn recall(&self, stock: &StockId, view: &mut View) -> bool {
+    /// Adds what is remembered of the buckets of a SKU to `view`.
+    pub(crate) fn recall(&self, stock: &StockId, view: &mut View) {
         let left = self.left();
         let own = left.range(stock.home()..).take_while(|(id, _)| id.stock == *stock);
-        let mut known = false;
         for (id, (bucket, sold)) in own {
             view.buckets.insert(id.clone(), bucket.clone());
             view.sold.extend(sold.iter().cloned());
-            known = true;
         }
-        known
     }
 
     /// Remembers how buckets were left.

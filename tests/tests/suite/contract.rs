@@ -124,6 +124,8 @@ async fn shoppers_answers(shop: &Shop) {
         sell(shop, &[("coffee", 1)]).await.expect(404);
         sell(shop, &[("tea", 1_000)]).await.expect(409);
     }
+    let queued = shop.queue(&[("tea", 1)]).await.expect(202).id();
+    assert_eq!(shop.decided(&queued).await["status"], "confirmed");
     let sold = shop.order(&[("tea", 1)]).await.expect(201).id();
     shop.get(&format!("/v1/orders/{sold}")).await.expect(200);
     shop.get("/v1/orders/x").await.expect(400);

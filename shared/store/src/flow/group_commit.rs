@@ -122,7 +122,7 @@ impl Store {
                 self.record(&queued(request), Holds::new(allocations, leftovers, expires_at), now).await?
             }
             Decided::Now(Fate::Refuse { reason, leftovers }) => {
-                self.refuse(&queued(request), Holds::new(Vec::new(), leftovers, expires_at), reason).await?
+                self.record_refusal(&queued(request), Holds::new(Vec::new(), leftovers, expires_at), reason).await?
             }
         };
         self.answer(request, taken).await
@@ -166,9 +166,10 @@ impl<'a> Together<'a> {
         let mut together = Self { store, requests, queue, view: View::default(), found, surveyed: false };
         let mut unseen = Vec::new();
         for stock in together.stocks() {
-            let known = store.routes.recall(&stock, &mut together.view);
-            if !known {
-                unseen.push(if stock == queue.stock { queue.clone() } else { stock.home() });
+            store.routes.recall(&stock, &mut together.view);
+            let first = if stock == queue.stock { queue.clone() } else { stock.home() };
+            if !together.view.buckets.contains_key(&first) {
+                unseen.push(first);
             }
         }
         // What one of these orders holds is only adopted as it is seen now.

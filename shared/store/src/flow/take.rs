@@ -149,7 +149,7 @@ impl Store {
     }
 
     /// Records the refusal where that matters, then releases what was held.
-    pub(crate) async fn refuse(&self, taking: &Taking, holds: Holds, reason: CancelReason) -> Result<Taken, Fault> {
+    async fn refuse(&self, taking: &Taking, holds: Holds, reason: CancelReason) -> Result<Taken, Fault> {
         let nothing_held = holds.fitting.is_empty() && holds.leftovers.is_empty();
         if nothing_held || taking.terms == Terms::Sale {
             // The request may have been served before, and its units sold or settled since.
@@ -161,6 +161,17 @@ impl Store {
         if nothing_held && taking.terms == Terms::Hold {
             return Ok(Taken::Refused(reason));
         }
+        self.record_refusal(taking, holds, reason).await
+    }
+
+    /// Records the refusal, then releases what was held. For whoever has looked whether the request was decided before; if it was
+    /// decided since, the record that is there is the answer.
+    pub(crate) async fn record_refusal(
+        &self,
+        taking: &Taking,
+        holds: Holds,
+        reason: CancelReason,
+    ) -> Result<Taken, Fault> {
         let status = Status::Canceled { reason: reason.clone() };
         let record = taking.record(status, Vec::new(), self.now(), holds.latest);
         match self.write(&write::record::record(&record)).await? {

@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::support::{Shop, Units, at_once};
+use crate::support::{Shop, Units, at_once, order_message};
 
 /// Elsewhere: two direct reserves of the last unit both succeed; a counter loses an update (medusa#16569).
 ///
@@ -48,6 +48,45 @@ async fn f02_the_loser_of_the_race_leaves_an_orphan_order() {
     let report = shop.close().await;
     assert_eq!(report.reservations["confirmed"], 6);
     assert_eq!(report.reservations["canceled"], 5);
+}
+
+/// The same, where both orders come out of the queue, from different lines and in different processes. Of each pair one is sold and
+/// one refused: no order is left without an outcome, and no mug is left with a refused one.
+///
+/// Breaks with: `self.release_unkept(&record, &holds.all())` in `Store::refuse`, `store/src/flow/take.rs`.
+#[tokio::test(flavor = "multi_thread")]
+async fn f02_the_loser_of_the_race_in_the_queue_leaves_an_orphan_order() {
+    let shop = Shop::without_order_consumer(&[("mug", 100)]).await;
+    let branch = shop.branch_without_order_consumer().await;
+    for round in 0..5_u64 {
+        let tea = format!("tea-{round}");
+        shop.fill(&tea, 1).await;
+        let lines = ["mug=1".to_owned(), format!("{tea}=1")];
+        let lines = [lines[0].as_str(), lines[1].as_str()];
+        let queued = |who: &str| shop.queue(&[("mug", 1), (&tea, 1)]).key(&format!("{who}-{round}"));
+        let ids = at_once(["a", "b"].map(queued)).await.into_iter().map(|answer| answer.expect(202).id());
+        let first = [order_message(&format!("a-{round}"), "mug#own", &lines)];
+        let second = [order_message(&format!("b-{round}"), &format!("{tea}#own"), &lines)];
+        let (a, b) = tokio::join!(shop.deliver_orders(&first), branch.deliver_orders(&second));
+        // One that met the other in the middle comes again.
+        for (failed, message, shop) in [(a, &first, &shop), (b, &second, &branch)] {
+            if !failed.is_empty() {
+                assert_eq!(shop.deliver_orders(message).await, [""; 0]);
+            }
+        }
+        let mut outcomes = Vec::new();
+        for id in ids {
+            outcomes.push(shop.decided(&id).await.text_of("status"));
+        }
+        outcomes.sort();
+        assert_eq!(outcomes, ["confirmed", "rejected"]);
+        assert_eq!(shop.units("mug").await, Units { available: 99 - round, reserved: 0, sold: round + 1 });
+        assert_eq!(shop.units(&tea).await, Units { available: 0, reserved: 0, sold: 1 });
+    }
+    branch.leave().await;
+    shop.order(&[("mug", 95)]).await.expect(201);
+    let report = shop.close().await;
+    assert_eq!((report.reservations["confirmed"], report.reservations["canceled"]), (6, 5));
 }
 
 /// Elsewhere: concurrent checkouts all pass a check that was made before the write (saleor#543, magento/inventory#3072,

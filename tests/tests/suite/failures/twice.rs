@@ -3,7 +3,7 @@
 use futures::future::join_all;
 use serde_json::json;
 
-use crate::support::{Fate, Flaky, Shop, Units, at_once};
+use crate::support::{Fate, Flaky, Shop, Units, at_once, order_message, order_message_of};
 
 /// Elsewhere: ship, then cancel, and the units are compensated twice (magento/inventory#1849, #1878).
 ///
@@ -60,6 +60,40 @@ async fn f13_a_webhook_delivered_twice() {
     assert_eq!(shop.confirm(&id).await.expect(200).body, first.body);
     let report = shop.close().await;
     assert_eq!((report.free, report.sold), (3, 2));
+}
+
+/// The same, where the payment and the sale are messages of the order queue: delivered twice at once, again later, and once more when the
+/// sold units have long been booked.
+///
+/// Breaks with: `attribute_not_exists(h.#rid{n})` in `store/src/write/group.rs` and `attribute_not_exists(pk)` in
+/// `store/src/write/record.rs` together; for the payment as above.
+#[tokio::test(flavor = "multi_thread")]
+async fn f13_an_order_message_delivered_twice() {
+    let shop = Shop::without_order_consumer(&[("tea", 9)]).await;
+    let held = shop.reserve(&[("tea", 2)]).await.expect(201).id();
+    let payment = json!({ "kind": "confirmation", "id": held, "order_id": "o-1" });
+    let messages = [
+        order_message_of("payment", &held, &payment),
+        order_message("a", "tea#own", &["tea=1"]),
+        order_message("b", "tea#own", &["tea=3"]),
+    ];
+    let others = [shop.branch_without_order_consumer().await, shop.branch_without_order_consumer().await];
+    let expected = Units { available: 3, reserved: 0, sold: 6 };
+    for wait_seconds in [0, 301, 1_000, 100_000] {
+        shop.advance(wait_seconds).await;
+        let mut failed =
+            join_all([&shop, &others[0], &others[1]].map(|shop| shop.deliver_orders(&messages))).await.concat();
+        while !failed.is_empty() {
+            // Whoever met another in the middle comes again.
+            failed = shop.deliver_orders(&messages).await;
+        }
+        assert_eq!(shop.units("tea").await, expected, "{wait_seconds} s later");
+    }
+    for other in others {
+        other.leave().await;
+    }
+    let report = shop.close().await;
+    assert_eq!((report.free, report.sold, report.reservations["confirmed"]), (3, 6, 3));
 }
 
 /// Elsewhere: a late "paid" revives a canceled order and deducts again (mollie/WooCommerce#1252).

@@ -91,6 +91,18 @@ impl Shop {
         Self::open_at(&self.prefix, None, Some(endpoint)).await
     }
 
+    /// As [`Self::branch`], but whose orders stay in the queue.
+    pub async fn branch_without_order_consumer(&self) -> Self {
+        let options = Options {
+            dynamodb_endpoint: Some(self.stack.dynamodb_endpoint().to_owned()),
+            prefix: self.prefix.clone(),
+            without: vec!["order-consumer".to_owned()],
+            ..Options::default()
+        };
+        let stack = Stack::start(options).await.expect("the local stack starts");
+        Self { api: Api::new(stack.url()), stack, prefix: self.prefix.clone() }
+    }
+
     /// A SKU with so many units.
     pub async fn fill(&self, sku: &str, units: u64) {
         self.put_stock(sku, &json!({})).await.expect(201);
