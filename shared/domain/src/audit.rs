@@ -94,6 +94,27 @@ impl Audit {
         self.reservations.insert(reservation.id.clone(), reservation);
     }
 
+    /// Lets go of a bucket that is no more.
+    pub fn forget_bucket(&mut self, id: &BucketId) {
+        self.buckets.remove(id);
+    }
+
+    /// Lets go of a reservation that is no more.
+    pub fn forget_reservation(&mut self, id: &ReservationId) {
+        self.reservations.remove(id);
+    }
+
+    /// A reservation that was taken in.
+    #[must_use]
+    pub fn get(&self, id: &ReservationId) -> Option<&Reservation> {
+        self.reservations.get(id)
+    }
+
+    /// Every bucket that was taken in.
+    pub fn buckets(&self) -> impl Iterator<Item = (&BucketId, &Bucket)> {
+        self.buckets.iter()
+    }
+
     /// Takes in a movement.
     pub fn movement(&mut self, movement: &Movement) {
         *self.moved.entry(movement.stock.clone()).or_default() += i128::from(movement.delta);

@@ -6,7 +6,8 @@
 //! 2. If every line of an order fits into what is left, its units are set aside. All or nothing.
 //! 3. If a line certainly does not, the order is *refused*, and takes nothing from those behind it. It is certain only if all buckets
 //!    of the SKU were seen, at once, and nothing in them can be given back.
-//! 4. Otherwise the plan *ends* before this order: whoever carries it out looks closer and plans again, so that nobody overtakes.
+//! 4. Otherwise the plan *ends* before this order: whoever carries it out looks closer and plans again, so that nobody overtakes. It ends
+//!    behind an order whose earlier attempts hold units that go back: those behind it may have them.
 //!
 //! The units of a bucket are then taken by one conditional write that holds them for all of its orders. Where a bucket would carry too
 //! many holds, the same write counts confirmed ones as sold. The new holds end later than those, for the watermark that settling
@@ -105,6 +106,9 @@ pub struct Commit {
     pub settled: Vec<(ReservationId, Hold)>,
 }
 
+/// A hold that ends so soon is not adopted any more, in seconds: its record may be too late, and that would be a refusal.
+pub const TOO_LATE_TO_ADOPT_SECONDS: u64 = 10;
+
 /// Plans. `first` is the bucket whose line of orders this is: its units go first. Holds last until `expires_at`, or longer where a
 /// watermark asks for it.
 #[must_use]
@@ -118,10 +122,25 @@ pub fn plan(
     let latest = now.plus_seconds(MAX_HOLD_SECONDS).max(expires_at);
     let rooms = view.buckets.iter().map(|(id, bucket)| (id.clone(), Room::of(id, bucket, view, latest)));
     let mut planner = Planner { view, first, now, rooms: rooms.collect() };
-    let fates: Vec<Drafted> = orders.iter().map_while(|order| planner.draft(order)).collect();
+    let mut fates: Vec<Drafted> = Vec::new();
+    for order in orders {
+        let Some(drafted) = planner.draft(order) else { break };
+        let gives_back = drafted.gives_back();
+        fates.push(drafted);
+        if gives_back {
+            break;
+        }
+    }
     let commits = planner.commits(expires_at);
     let fates = fates.into_iter().map(|drafted| drafted.fate(&commits)).collect();
     Plan { fates, commits }
+}
+
+/// Whether this order holds units here that it may be too late to record.
+#[must_use]
+pub fn is_nearly_over(bucket: &Bucket, id: &ReservationId, now: Timestamp) -> bool {
+    let soon = now.plus_seconds(TOO_LATE_TO_ADOPT_SECONDS);
+    bucket.holds.get(id).is_some_and(|own| own.expires_at <= soon)
 }
 
 /// What is left of a bucket while the plan is made.
@@ -184,11 +203,8 @@ impl Planner<'_> {
                 unknown.push(line.sku.clone());
                 continue;
             }
-            if self
-                .rooms_of(&stock)
-                .any(|(_, room)| room.bucket.holds.get(&order.id).is_some_and(|own| own.is_over(self.now)))
-            {
-                // It is too late to record it: it goes back first.
+            if self.rooms_of(&stock).any(|(_, room)| is_nearly_over(room.bucket, &order.id, self.now)) {
+                // It goes back first.
                 return None;
             }
             let (own, surplus, rest) = self.adopt(&order.id, &stock, line);
@@ -300,6 +316,11 @@ impl Planner<'_> {
 }
 
 impl Drafted {
+    fn gives_back(&self) -> bool {
+        let (Self::Sell { leftovers, .. } | Self::Refuse { leftovers, .. }) = self;
+        !leftovers.is_empty()
+    }
+
     fn fate(self, commits: &BTreeMap<BucketId, Commit>) -> Fate {
         match self {
             Self::Refuse { reason, leftovers } => Fate::Refuse { reason, leftovers },
@@ -435,15 +456,31 @@ mod tests {
         // "a" has a surplus and lacks a unit: it is looked at alone.
         assert_eq!(words(&plan), [""; 0]);
         view.buckets.insert(home.stock.child(1), bucket(4, &[], true));
-        let plan = plan_for(&[order("a", &["tea=3"]), order("b", &["tea=3"]), order("c", &["tea=5"])], &view);
+        let plan = plan_for(&[order("b", &["tea=3"]), order("a", &["tea=3"]), order("c", &["tea=5"])], &view);
         assert_eq!(
             words(&plan),
-            [
-                "tea#own=2@1500 tea#own#1=1@1900 less tea#own#0=2@1700",
-                "tea#own=2@1600 tea#own#0=1@1700",
-                "tea#own=1@1900 tea#own#0=4@1900"
-            ]
+            ["tea#own=2@1600 tea#own#0=1@1700", "tea#own=2@1500 tea#own#1=1@1900 less tea#own#0=2@1700"],
+            "what is left over may be what the third lacks"
         );
+    }
+
+    #[test]
+    fn a_refused_order_gives_back_before_those_behind_it_are_looked_at() {
+        let home = "tea#own".parse::<BucketId>().unwrap();
+        let mut view = homes(&[("mug", 0), ("tea", 0)]);
+        view.buckets.insert(home, bucket(0, &[("a", "1@1500")], false));
+        let orders = [order("a", &["mug=1", "tea=1"]), order("b", &["tea=1"])];
+        assert_eq!(words(&plan_for(&orders, &view)), ["short mug=1/0"]);
+    }
+
+    #[test]
+    fn a_hold_that_is_nearly_over_is_not_adopted() {
+        let home = "tea#own".parse::<BucketId>().unwrap();
+        for (hold, expected) in [("1@1011", vec!["tea#own=1@1011"]), ("1@1010", vec![]), ("1@999", vec![])] {
+            let mut view = homes(&[("tea", 5)]);
+            view.buckets.insert(home.clone(), bucket(5, &[("a", hold)], false));
+            assert_eq!(words(&plan_for(&[order("a", &["tea=1"])], &view)), expected, "{hold}");
+        }
     }
 
     #[test]

@@ -82,6 +82,14 @@ pub struct Page<T> {
     pub next_cursor: Option<String>,
 }
 
+/// What an item says about units; nothing for one that only helps to list. For whoever has items from elsewhere than a scan.
+///
+/// # Errors
+/// [`Fault::Malformed`] when it is not what this service writes.
+pub fn decode(item: &Item) -> Result<Option<StoredItem>, Fault> {
+    item::decode(item)
+}
+
 impl Store {
     /// A store over `table`, which must exist (see [`schema`]).
     #[must_use]

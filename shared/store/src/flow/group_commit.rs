@@ -17,9 +17,10 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     bucket::{Bucket, BucketId, Home, StockId},
-    group_commit::{Commit, Fate, OwnedHold, Sight, View, plan},
+    group_commit::{Commit, Fate, OwnedHold, Sight, View, is_nearly_over, plan},
     ids::ReservationId,
-    limits::DEFAULT_HOLD_SECONDS,
+    limits::MIN_HOLD_SECONDS,
+    refusal::Refusal,
     reservation::{Reservation, ReservationRequest, Status},
     resolve::{Resolution, Settling, resolve},
     time::Timestamp,
@@ -81,6 +82,9 @@ impl Store {
             Ok(fates) => fates,
             Err(fault) => return vec![Err(fault.into())],
         };
+        if fates.is_empty() && together.must_wait() {
+            return vec![Err(Refusal::Contended.into())];
+        }
         if fates.is_empty() {
             self.routes.forget_all(&queue.stock);
             let alone = requests.iter().take(1).map(|request| self.sell_alone(request));
@@ -115,7 +119,7 @@ impl Store {
     }
 
     async fn decide(&self, request: &ReservationRequest, fate: Decided, now: Timestamp) -> Result<Recorded, Failure> {
-        let expires_at = now.plus_seconds(DEFAULT_HOLD_SECONDS);
+        let expires_at = now.plus_seconds(MIN_HOLD_SECONDS);
         let taken = match fate {
             Decided::Before(record) => Taken::Found(*record),
             Decided::Now(Fate::Sell { allocations, leftovers }) => {
@@ -129,9 +133,10 @@ impl Store {
     }
 }
 
-/// A queued sale. How long its hold would last only says how soon it is settled, and how much time its message has to come again.
+/// A queued sale. How long its hold would last only says how soon it is settled, and how much time its message has to come again: the
+/// shortest there is, for the watermark of a hot bucket runs ahead of it, and shoppers must not be refused a hold because of that.
 fn queued(request: &ReservationRequest) -> Taking {
-    Taking { hold_seconds: DEFAULT_HOLD_SECONDS, begin: Begin::Looking, ..Taking::from_request(request) }
+    Taking { hold_seconds: MIN_HOLD_SECONDS, begin: Begin::Looking, ..Taking::from_request(request) }
 }
 
 /// How many of the first orders are all different: a bucket has one hold of each. One that comes again is looked at afterwards.
@@ -193,9 +198,9 @@ impl<'a> Together<'a> {
     /// Takes the units of the first orders, as many of them as it is clear about, and says what becomes of each.
     async fn hold(&mut self) -> Result<Vec<Decided>, Fault> {
         for _ in 0..MAX_ROUNDS {
-            let open: Vec<_> = self.requests.iter().filter(|own| !self.found.contains_key(&own.id)).cloned().collect();
+            let open: Vec<_> = self.turn().iter().filter(|own| !self.found.contains_key(&own.id)).cloned().collect();
             let now = self.store.now();
-            let plan = plan(&open, &self.view, self.queue, now, now.plus_seconds(DEFAULT_HOLD_SECONDS));
+            let plan = plan(&open, &self.view, self.queue, now, now.plus_seconds(MIN_HOLD_SECONDS));
             let sells_all = plan.fates.len() == open.len()
                 && plan.fates.iter().all(|fate| matches!(fate, Fate::Sell { leftovers, .. } if leftovers.is_empty()));
             if !sells_all && !self.surveyed {
@@ -207,10 +212,31 @@ impl<'a> Together<'a> {
         Ok(Vec::new())
     }
 
+    /// Those that are decided together now. One whose holds ended before it was recorded takes its units again, and does so before those
+    /// behind it are looked at.
+    fn turn(&self) -> &'a [ReservationRequest] {
+        let expired = |request: &ReservationRequest| {
+            self.found.get(&request.id).is_some_and(|record| matches!(record.status, Status::Expired { .. }))
+        };
+        match self.requests.iter().position(expired) {
+            Some(first) => &self.requests[..first.max(1)],
+            None => self.requests,
+        }
+    }
+
+    /// Whether the first order has units that it may be too late to record. They go back in a moment; then it takes others.
+    fn must_wait(&self) -> bool {
+        let now = self.store.now();
+        self.requests
+            .iter()
+            .take(1)
+            .any(|request| self.view.buckets.values().any(|bucket| is_nearly_over(bucket, &request.id, now)))
+    }
+
     /// The fates in the order of the queue, up to the first order that has none.
     fn decided(&mut self, fates: Vec<Fate>) -> Vec<Decided> {
         let mut fates = fates.into_iter();
-        let decided = self.requests.iter().map_while(|request| match self.found.remove(&request.id) {
+        let decided = self.turn().iter().map_while(|request| match self.found.remove(&request.id) {
             Some(record) => Some(Decided::Before(Box::new(record))),
             None => fates.next().map(Decided::Now),
         });

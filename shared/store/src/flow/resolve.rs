@@ -66,6 +66,8 @@ impl Store {
             let record = records.get(id);
             match resolve(bucket, *hold, record, now, Settling::WhenOver) {
                 Resolution::WaitUntil(instant) => resolved[position] = Resolved::WaitUntil(instant),
+                // SQS may deliver a timer twice in one batch: a write that names a hold twice is none.
+                Resolution::Settle if sold.iter().any(|(known, _)| known == id) => {}
                 Resolution::Settle => sold.push((id.clone(), *hold)),
                 _ => {
                     let record = record.cloned();

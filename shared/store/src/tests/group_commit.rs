@@ -411,3 +411,47 @@ async fn a_hold_too_many_of_a_sold_order_is_not_counted_as_sold() {
     }
     assert_eq!((bench.level("tea").await.sold, bench.level("tea").await.available), (32, 28));
 }
+
+#[tokio::test]
+async fn nobody_overtakes_an_order_whose_hold_has_ended() {
+    let bench = bench().await;
+    bench.stocked("tea", 1).await;
+    let line = orders(&[("a", "tea=1"), ("b", "tea=1")]);
+    assert_eq!(die_before_record(&bench, &line[..1], 0).await, ["fault"]);
+    bench.clock.advance(3_601);
+    let other = Store::new(bench.store.client.clone(), bench.store.table.to_string(), bench.clock.clone());
+    assert_eq!(sell(&other, &line, &tea()).await, ["sold", "short tea=1/0"]);
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn units_that_a_refused_order_gives_back_go_to_the_next_in_line() {
+    let bench = bench().await;
+    bench.stocked("tea", 1).await;
+    bench.stocked("mug", 1).await;
+    let both = request(Kind::Order, "a", &["mug=1", "tea=1"]);
+    bench.mishaps.plan("UpdateItem", "S#mug#own", Mishap::Conflict, 6);
+    assert_eq!(sell_tea(&bench, std::slice::from_ref(&both)).await, ["fault"]);
+    bench.mishaps.forget();
+    assert_eq!((bench.home("tea").await.free, bench.home("mug").await.free), (0, 1));
+    bench.store.sell(&request(Kind::Order, "shopper", &["mug=1"])).await.unwrap();
+    let other = Store::new(bench.store.client.clone(), bench.store.table.to_string(), bench.clock.clone());
+    let line = [both, request(Kind::Order, "b", &["tea=1"])];
+    assert_eq!(sell(&other, &line, &tea()).await, ["short mug=1/0", "sold"]);
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_order_whose_hold_is_about_to_end_waits_for_that() {
+    let bench = bench().await;
+    bench.stocked("tea", 5).await;
+    let line = singles("a", 1);
+    assert_eq!(die_before_record(&bench, &line, 0).await, ["fault"]);
+    bench.clock.advance(295);
+    let other = Store::new(bench.store.client.clone(), bench.store.table.to_string(), bench.clock.clone());
+    assert_eq!(sell(&other, &line, &tea()).await, ["contended"]);
+    bench.clock.advance(60);
+    assert_eq!(sell(&other, &line, &tea()).await, ["sold"]);
+    assert_eq!(bench.level("tea").await.sold, 1);
+    bench.assert_sound().await;
+}

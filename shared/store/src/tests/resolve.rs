@@ -176,3 +176,23 @@ async fn paid_holds_of_one_bucket_are_settled_ten_in_a_write() {
     assert_eq!((home.sold, home.free, home.holds.len()), (20, 29, 1));
     bench.assert_sound().await;
 }
+
+#[tokio::test]
+async fn a_timer_that_comes_twice_in_one_batch_settles_once() {
+    let bench = bench().await;
+    bench.stocked("tea", 10).await;
+    let mut holds = Vec::new();
+    for key in ["a", "b"] {
+        let order = bench.store.sell(&request(Kind::Order, key, &["tea=2"])).await.unwrap().reservation;
+        holds.push((order.id, order.allocations[0].hold));
+    }
+    bench.reserve("unpaid", &["tea=3"]).await.unwrap();
+    holds.push((rid("unpaid"), bench.home("tea").await.holds[&rid("unpaid")]));
+    bench.clock.advance(3_601);
+    let twice = [holds.clone(), holds].concat();
+    let resolved = bench.store.resolve_all(&stock("tea").home(), &twice).await.unwrap();
+    assert_eq!(resolved, vec![Resolved::Done; 6]);
+    let home = bench.home("tea").await;
+    assert_eq!((home.sold, home.free, home.holds.len()), (4, 6, 0));
+    bench.assert_sound().await;
+}

@@ -1,0 +1,197 @@
+//! Functions as Lambda runs them: instances with a memory and a clock of their own, frozen and killed between any two steps.
+
+use std::{
+    cell::RefCell,
+    pin::{Pin, pin},
+    rc::Rc,
+    sync::{Arc, Mutex, MutexGuard, PoisonError},
+    task::Poll,
+    time::Duration,
+};
+
+use aws_config::{Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
+use aws_smithy_async::time::SharedTimeSource;
+use domain::order::OrderIdKey;
+use futures::FutureExt;
+use http::{Request, Response, testing::Sample};
+use runtime::{App, Orders, Timers};
+use serde_json::Value;
+use store::Store;
+use tokio::time::{Sleep, sleep};
+
+use crate::{
+    network::Network,
+    world::{SkewedClock, World},
+};
+
+/// Instances of each run. Each serves every function, as no function remembers anything but hints.
+const INSTANCES: usize = 3;
+
+/// How far a clock may be wrong, in seconds. Lambda's are right to milliseconds; this is what is survived.
+const MOST_SKEW_SECONDS: i64 = 30;
+
+/// What goes wrong with a process, in a thousand calls.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub struct Frailty {
+    /// It dies between two steps.
+    pub crash: u32,
+    /// It stands still between two steps, for up to twenty minutes.
+    pub freeze: u32,
+}
+
+/// All functions of a run.
+#[derive(Clone)]
+pub struct Functions {
+    /// The world they live in.
+    pub world: Arc<Mutex<World>>,
+    instances: Rc<Vec<App>>,
+    frailty: Rc<RefCell<Frailty>>,
+}
+
+impl Functions {
+    /// Starts them.
+    pub fn start(world: &Arc<Mutex<World>>, frailty: Frailty) -> Self {
+        let instances = (0..INSTANCES).map(|number| {
+            let skew_seconds = match number {
+                0 => 0,
+                _ => lock(world).rng.i64(-MOST_SKEW_SECONDS..=MOST_SKEW_SECONDS),
+            };
+            instance(world, skew_seconds)
+        });
+        Self { world: world.clone(), instances: Rc::new(instances.collect()), frailty: Rc::new(RefCell::new(frailty)) }
+    }
+
+    /// From now on this is what goes wrong with them.
+    #[must_use]
+    pub fn with(self, frailty: Frailty) -> Self {
+        *self.frailty.borrow_mut() = frailty;
+        self
+    }
+
+    /// From now on nothing dies.
+    pub fn heal(&self) {
+        *self.frailty.borrow_mut() = Frailty::default();
+    }
+
+    /// The world, for a moment.
+    pub fn world(&self) -> MutexGuard<'_, World> {
+        lock(&self.world)
+    }
+
+    /// Calls a function over HTTP; nothing if it died.
+    pub async fn call(&self, sample: Sample) -> Option<Response> {
+        let app = self.pick();
+        let request = sample.request();
+        self.frail(async move { route(&app, &request).await }.boxed_local()).await
+    }
+
+    /// Hands a batch to `expire`; nothing if it died or the batch cannot be read.
+    pub async fn expire(&self, event: Value) -> Option<Value> {
+        let app = self.pick();
+        self.frail(async move { expire::handle(&app, event).await.ok() }.boxed_local()).await.flatten()
+    }
+
+    /// Hands a batch to `order-consumer`; as above.
+    pub async fn consume(&self, event: Value) -> Option<Value> {
+        let app = self.pick();
+        self.frail(async move { order_consumer::handle(&app, event).await.ok() }.boxed_local()).await.flatten()
+    }
+
+    fn pick(&self) -> App {
+        let number = self.world().rng.usize(0..INSTANCES);
+        self.instances[number].clone()
+    }
+
+    /// Runs it as long as it lives.
+    async fn frail<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+        let frailty = *self.frailty.borrow();
+        let (dies_at, stops_at, stop) = {
+            let mut world = self.world();
+            let dies = world.happens(frailty.crash).then(|| world.rng.u32(1..40));
+            let stops = world.happens(frailty.freeze).then(|| world.rng.u32(1..40));
+            (dies, stops, world.millis(1_000..1_200_000))
+        };
+        let mut work = pin!(work);
+        let mut steps = 0;
+        let mut standing: Option<Pin<Box<Sleep>>> = None;
+        std::future::poll_fn(|context| {
+            if let Some(standing_still) = &mut standing {
+                if standing_still.as_mut().poll(context).is_pending() {
+                    return Poll::Pending;
+                }
+                standing = None;
+            }
+            steps += 1;
+            if dies_at == Some(steps) {
+                self.world().say(|| "a function dies".to_owned());
+                return Poll::Ready(None);
+            }
+            if stops_at == Some(steps) {
+                self.world().say(|| format!("a function stands still for {} s", stop.as_secs()));
+                let mut still = Box::pin(sleep(stop));
+                // Registered here, so that it is woken.
+                if still.as_mut().poll(context).is_pending() {
+                    standing = Some(still);
+                    return Poll::Pending;
+                }
+            }
+            work.as_mut().poll(context).map(Some)
+        })
+        .await
+    }
+}
+
+async fn route(app: &App, request: &Request) -> Response {
+    match request.route() {
+        "POST /v1/reservations" => reserve::handle(app, request).await,
+        "POST /v1/reservations/{id}/confirm" => confirm::handle(app, request).await,
+        "POST /v1/reservations/{id}/cancel" | "POST /v1/reservations/{id}/extend" => cancel::handle(app, request).await,
+        "POST /v1/orders" | "GET /v1/orders/{id}" => order_intake::handle(app, request).await,
+        _ => stock::handle(app, request).await,
+    }
+}
+
+fn instance(world: &Arc<Mutex<World>>, skew_seconds: i64) -> App {
+    let clock = SkewedClock { world: world.clone(), skew_seconds };
+    let config = config(world, &clock);
+    let dynamodb = aws_sdk_dynamodb::Client::new(&config);
+    let sqs = aws_sdk_sqs::Client::new(&config);
+    let clock = Arc::new(clock);
+    App::new(
+        Store::new(dynamodb, "table", clock.clone()),
+        Timers::new(sqs.clone(), "http://sqs/timers"),
+        Orders::new(sqs, "http://sqs/orders.fifo", OrderIdKey::new("simulation")),
+        clock,
+    )
+}
+
+/// The settings of `runtime::aws`, with this network, this time, and pauses that a seed repeats.
+fn config(world: &Arc<Mutex<World>>, clock: &SkewedClock) -> SdkConfig {
+    let credentials = Credentials::new("simulation", "simulation", None, None, "simulation");
+    let network = Network(world.clone()).client();
+    let config =
+        runtime::aws::sdk_config("us-east-1", SharedCredentialsProvider::new(credentials), network, Some("http://aws"));
+    let retries = RetryConfig::standard()
+        .with_max_attempts(3)
+        .with_initial_backoff(Duration::from_millis(25))
+        .with_use_static_exponential_base(true);
+    let timeouts = TimeoutConfig::builder()
+        .operation_attempt_timeout(Duration::from_secs(1))
+        .operation_timeout(Duration::from_secs(3))
+        .build();
+    config
+        .into_builder()
+        .region(Region::new("us-east-1"))
+        .retry_config(retries)
+        .timeout_config(timeouts)
+        .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
+        .time_source(SharedTimeSource::new(clock.clone()))
+        .build()
+}
+
+/// A world in which something has panicked is looked at, not used.
+fn lock(world: &Mutex<World>) -> MutexGuard<'_, World> {
+    world.lock().unwrap_or_else(PoisonError::into_inner)
+}

@@ -1,0 +1,316 @@
+//! Everything that is shared in one run: the seed's dice, the time, the table, the queues, and what was promised to whom.
+//!
+//! The time is tokio's, paused: it jumps to whatever happens next. Each function has a clock of its own, some of them wrong.
+
+use std::{
+    collections::{BTreeMap, BTreeSet, VecDeque},
+    sync::{Arc, Mutex, PoisonError},
+    time::{Duration, SystemTime, UNIX_EPOCH},
+};
+
+use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
+use aws_smithy_async::time::TimeSource;
+use domain::{
+    audit::Audit,
+    time::{Clock, Timestamp},
+};
+use fastrand::Rng;
+use serde_json::{Value, json};
+use store::StoredItem;
+use tokio::{sync::Notify, time::Instant};
+
+use crate::{
+    expression::Item,
+    network::{Fate, Faults, Sent},
+    table::{Answer, Change, Table},
+};
+
+/// When every run begins, in epoch seconds: 2027-01-15T08:00:00Z.
+pub const START: u64 = 1_800_000_000;
+
+/// SQS forgets what it has seen after this long. Source: SQS developer guide, "Exactly-once processing".
+const DEDUPLICATION: Duration = Duration::from_mins(5);
+
+/// One run's world.
+#[derive(Debug)]
+pub struct World {
+    /// The seed's dice.
+    pub rng: Rng,
+    /// What goes wrong now.
+    pub faults: Faults,
+    /// The table.
+    pub table: Table,
+    /// The invariants, over everything stored, kept up to date.
+    pub audit: Audit,
+    /// Changes of buckets that `expire` has not been told of, in order.
+    pub stream: VecDeque<Change>,
+    /// Timer messages, and when they become visible.
+    pub timers: Vec<(Instant, String)>,
+    /// Queued orders by their line.
+    pub lines: BTreeMap<String, VecDeque<String>>,
+    /// Lines with messages in flight.
+    pub in_flight: BTreeSet<String>,
+    /// Woken when there is something new in one of the above.
+    pub news: Arc<Notify>,
+    /// What was said to callers; see [`crate::promises`].
+    pub promises: Vec<crate::promises::Promise>,
+    /// What happened, in words.
+    pub log: Vec<String>,
+    /// The first thing that must not be.
+    pub violation: Option<String>,
+    /// Checks of the invariants so far.
+    pub checks: u64,
+    deduplicated: BTreeMap<String, Instant>,
+    began: Instant,
+}
+
+impl World {
+    /// An empty one.
+    #[must_use]
+    pub fn new(seed: u64, faults: Faults) -> Self {
+        Self {
+            rng: Rng::with_seed(seed),
+            faults,
+            table: Table::default(),
+            audit: Audit::default(),
+            stream: VecDeque::new(),
+            timers: Vec::new(),
+            lines: BTreeMap::new(),
+            in_flight: BTreeSet::new(),
+            news: Arc::new(Notify::new()),
+            promises: Vec::new(),
+            log: Vec::new(),
+            violation: None,
+            checks: 0,
+            deduplicated: BTreeMap::new(),
+            began: Instant::now(),
+        }
+    }
+
+    /// Seconds since the run began.
+    #[must_use]
+    pub fn elapsed(&self) -> u64 {
+        self.began.elapsed().as_secs()
+    }
+
+    /// The right time.
+    #[must_use]
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_epoch_seconds(START + self.elapsed())
+    }
+
+    /// Takes down what happens.
+    pub fn say(&mut self, what: impl FnOnce() -> String) {
+        let line = format!("{:>7} s  {}", self.elapsed(), what());
+        self.log.push(line);
+    }
+
+    /// Takes down what must not be; the first counts.
+    pub fn violate(&mut self, what: String) {
+        if self.violation.is_none() {
+            self.say(|| format!("VIOLATION: {what}"));
+            self.violation = Some(what);
+        }
+    }
+
+    /// Whether it happens, so often in a thousand.
+    pub fn happens(&mut self, in_a_thousand: u32) -> bool {
+        self.rng.u32(0..1_000) < in_a_thousand
+    }
+
+    /// A time from `range`, in milliseconds.
+    pub fn millis(&mut self, range: std::ops::Range<u64>) -> Duration {
+        Duration::from_millis(self.rng.u64(range))
+    }
+
+    /// What becomes of a request, how long it takes to arrive and its answer to come back.
+    pub fn draw_fate(&mut self, request: &Sent) -> (Fate, Duration, Duration) {
+        let there = if self.happens(self.faults.slow) { self.millis(500..600_000) } else { self.millis(1..15) };
+        let back = self.millis(1..10);
+        let faults = self.faults;
+        let plain = request.writes() && !request.operation.starts_with("Transact");
+        let fates = [
+            (faults.lost, Fate::Lost, true),
+            (faults.reply_lost, Fate::ReplyLost, true),
+            (faults.failed_after, Fate::FailedAfter, true),
+            (faults.copied, Fate::Copied, request.writes()),
+            (faults.throttled, Fate::Throttled, request.service.starts_with("Dynamo")),
+            (faults.conflict, Fate::Conflict, plain && request.service.starts_with("Dynamo")),
+        ];
+        for (rate, fate, possible) in fates {
+            if self.happens(rate) && possible {
+                self.say(|| format!("{fate:?}: {} {}", request.operation, subject(&request.body)));
+                return (fate, there, back);
+            }
+        }
+        (Fate::Fine, there, back)
+    }
+
+    /// How late a copy comes: often soon, sometimes when its signature is nearly dead.
+    pub fn lateness(&mut self) -> Duration {
+        if self.rng.bool() { self.millis(1..5_000) } else { self.millis(5_000..305_000) }
+    }
+
+    /// A request arrives.
+    pub fn arrive(&mut self, request: &Sent, copy: bool) -> Answer {
+        if request.is_dead(self.now().epoch_seconds()) {
+            return (400, crate::table::error("InvalidSignatureException", "Signature expired"));
+        }
+        if request.service == "AmazonSQS" {
+            return self.take_message(request);
+        }
+        let (answer, changes) = self.table.call(&request.operation, &request.body);
+        if request.writes() {
+            let (operation, status) = (&request.operation, answer.0);
+            let word = if copy { "a copy of " } else { "" };
+            let done = if changes.is_empty() { "refused" } else { "applied" };
+            self.say(|| format!("{word}{operation} {} {done} ({status})", subject(&request.body)));
+        }
+        self.changed(changes);
+        answer
+    }
+
+    /// What changed together: checks the invariants, and shows it to the stream.
+    pub fn changed(&mut self, changes: Vec<Change>) {
+        if changes.is_empty() {
+            return;
+        }
+        for change in &changes {
+            self.follow(change);
+        }
+        self.check(false);
+        let shown = changes.into_iter().filter(|change| change.key.starts_with("S#") && change.new.is_some());
+        self.stream.extend(shown);
+        self.news.notify_waiters();
+    }
+
+    fn follow(&mut self, change: &Change) {
+        let (old, new) = (change.old.as_ref().map(decoded), change.new.as_ref().map(decoded));
+        match (old, new) {
+            (_, Some(Err(malformed))) => self.violate(format!("{} is malformed: {malformed}", change.key)),
+            (_, Some(Ok(Some(StoredItem::Bucket(id, bucket))))) => self.audit.bucket(id, bucket),
+            (_, Some(Ok(Some(StoredItem::Reservation(record))))) => self.audit.reservation(record),
+            (None, Some(Ok(Some(StoredItem::Movement(movement))))) => self.audit.movement(&movement),
+            (Some(Ok(Some(StoredItem::Bucket(id, _)))), None) => self.audit.forget_bucket(&id),
+            (Some(Ok(Some(StoredItem::Reservation(record)))), None) => self.audit.forget_reservation(&record.id),
+            _ => {}
+        }
+    }
+
+    /// Checks the invariants over everything.
+    pub fn check(&mut self, at_rest: bool) {
+        self.checks += 1;
+        let report = self.audit.report(self.now(), at_rest);
+        if let Some(violation) = report.violations.first() {
+            self.violate(violation.to_string());
+        }
+    }
+
+    fn take_message(&mut self, request: &Sent) -> Answer {
+        let body = &request.body;
+        match request.operation.as_str() {
+            "SendMessageBatch" => {
+                let entries = body["Entries"].as_array().into_iter().flatten();
+                let mut sent = Vec::new();
+                for entry in entries {
+                    let delay = Duration::from_secs(entry["DelaySeconds"].as_u64().unwrap_or(0));
+                    let late = self.millis(0..3_000);
+                    self.timers.push((Instant::now() + delay + late, text(&entry["MessageBody"])));
+                    sent.push(json!({ "Id": entry["Id"], "MessageId": "m", "MD5OfMessageBody": "x" }));
+                }
+                self.news.notify_waiters();
+                (200, json!({ "Successful": sent, "Failed": [] }))
+            }
+            "SendMessage" => {
+                let (line, id) = (text(&body["MessageGroupId"]), text(&body["MessageDeduplicationId"]));
+                let known = self.deduplicated.get(&id).is_some_and(|seen| seen.elapsed() < DEDUPLICATION);
+                if !known {
+                    self.deduplicated.insert(id, Instant::now());
+                    self.lines.entry(line).or_default().push_back(text(&body["MessageBody"]));
+                    self.news.notify_waiters();
+                }
+                (200, json!({ "MessageId": "m", "MD5OfMessageBody": "x", "SequenceNumber": "1" }))
+            }
+            _ => (200, json!({})),
+        }
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}
+
+/// The items that a request is about.
+fn subject(body: &Value) -> String {
+    if let Some(items) = body["TransactItems"].as_array() {
+        return items
+            .iter()
+            .flat_map(|item| item.as_object().into_iter().flatten())
+            .map(|(_, write)| subject(write))
+            .collect::<Vec<_>>()
+            .join(" ");
+    }
+    let key = [&body["Key"], &body["Item"]].into_iter().find_map(|key| key["pk"]["S"].as_str());
+    let key = key.unwrap_or_default();
+    match (body["UpdateExpression"].as_str(), body["Item"]["status"]["S"].as_str()) {
+        (Some(update), _) => format!("{key} [{update}]"),
+        (_, Some(status)) => format!("{key} [{status}]"),
+        _ => key.to_owned(),
+    }
+}
+
+/// An item as the SDK has it.
+#[must_use]
+pub fn sdk_item(item: &Item) -> store::Item {
+    item.iter().map(|(name, value)| (name.clone(), sdk_value(value))).collect()
+}
+
+fn sdk_value(value: &Value) -> AttributeValue {
+    let (kind, content) =
+        value.as_object().and_then(|value| value.iter().next()).map_or(("", &Value::Null), |(k, v)| (k.as_str(), v));
+    match kind {
+        "S" => AttributeValue::S(text(content)),
+        "N" => AttributeValue::N(text(content)),
+        "L" => AttributeValue::L(content.as_array().into_iter().flatten().map(sdk_value).collect()),
+        "M" => {
+            let entries = content.as_object().into_iter().flatten();
+            AttributeValue::M(entries.map(|(name, value)| (name.clone(), sdk_value(value))).collect())
+        }
+        // Nothing that this service writes; decoding will say so.
+        _ => AttributeValue::B(Blob::new("")),
+    }
+}
+
+fn decoded(item: &Item) -> Result<Option<StoredItem>, String> {
+    store::decode(&sdk_item(item)).map_err(|fault| fault.to_string())
+}
+
+/// `20270115T080000Z`, in epoch seconds; 0 for anything else.
+#[must_use]
+pub fn signing_instant(date: &str) -> u64 {
+    let parsed =
+        jiff::civil::DateTime::strptime("%Y%m%dT%H%M%SZ", date).and_then(|at| at.to_zoned(jiff::tz::TimeZone::UTC));
+    parsed.ok().and_then(|at| u64::try_from(at.timestamp().as_second()).ok()).unwrap_or(0)
+}
+
+/// A function's clock: right but for a constant.
+#[derive(Debug, Clone)]
+pub struct SkewedClock {
+    /// The world whose time it shows.
+    pub world: Arc<Mutex<World>>,
+    /// How many seconds it is ahead.
+    pub skew_seconds: i64,
+}
+
+impl Clock for SkewedClock {
+    fn now(&self) -> Timestamp {
+        let right = self.world.lock().unwrap_or_else(PoisonError::into_inner).now().epoch_seconds();
+        Timestamp::from_epoch_seconds(right.saturating_add_signed(self.skew_seconds))
+    }
+}
+
+impl TimeSource for SkewedClock {
+    fn now(&self) -> SystemTime {
+        UNIX_EPOCH + Duration::from_secs(Clock::now(self).epoch_seconds())
+    }
+}
