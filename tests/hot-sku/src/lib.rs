@@ -1,0 +1,21 @@
+//! Many shoppers, one SKU: a model under DynamoDB's documented limits, not a measurement.
+//!
+//! | module | holds |
+//! |---|---|
+//! | [`limits`] | every number from outside, with its source |
+//! | [`clock`] | virtual time: shoppers are tasks, a run depends on its seed alone |
+//! | [`table`], [`partition`], [`meter`] | DynamoDB: units, throttling, conflicts, splits, latencies |
+//! | [`market`] | the shoppers, the truth about the units, and what is measured |
+//! | [`design`] | who takes units how: transactions on one item or several, Holdfast, Holdfast's order queue |
+//! | [`run`] | one design, one demand, one seed: what came of it |
+
+pub mod clock;
+mod design;
+pub mod limits;
+pub mod market;
+pub mod meter;
+pub mod partition;
+pub mod run;
+pub mod table;
+
+pub use design::buckets::Product;
