@@ -27,7 +27,7 @@ impl Meter {
         self.tokens >= units
     }
 
-    /// Uses units that it has.
+    /// Uses units. What it does not have it owes: it fills up later.
     pub fn take(&mut self, units: f64) {
         self.tokens -= units;
     }

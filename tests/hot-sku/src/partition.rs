@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use crate::{limits::Limits, meter::Meter, table::Key};
+use crate::{limits::Limits, meter::Meter, table::{Item, Key}};
 
 /// A throttled partition that has had rest for so long starts anew towards being split. Assumed.
 const REST: Duration = Duration::from_secs(10);
@@ -73,24 +73,30 @@ impl Partitions {
         admitted
     }
 
-    /// Whether these writes, each with its units, are admitted: all of them or none.
-    pub fn write(&mut self, now: Duration, wanted: &[(Key, f64)]) -> bool {
-        if !self.writes.has(now, wanted.iter().map(|(_, units)| units).sum()) {
-            return false;
+    /// Whether writes of these items are admitted: all of them or none.
+    pub fn write(&mut self, now: Duration, items: &[Item]) -> bool {
+        let admitted = self.writes.has(now, items.iter().map(|item| item.units()).sum())
+            && items.iter().all(|item| {
+                let place = self.place(item.key);
+                let admitted = self.all[place].writes.has(now, item.units());
+                if !admitted {
+                    self.heat(now, place);
+                }
+                admitted
+            });
+        if admitted {
+            self.owe(items);
         }
-        let places: Vec<(usize, f64)> = wanted.iter().map(|(key, units)| (self.place(*key), *units)).collect();
-        for (place, _) in &places {
-            let here = places.iter().filter(|(other, _)| other == place).map(|(_, units)| units).sum();
-            if !self.all[*place].writes.has(now, here) {
-                self.heat(now, *place);
-                return false;
-            }
+        admitted
+    }
+
+    /// Writes that cannot be refused any more: the second round of a transaction. Where no units are left, later requests wait for them.
+    pub fn owe(&mut self, items: &[Item]) {
+        for item in items {
+            let place = self.place(item.key);
+            self.writes.take(item.units());
+            self.all[place].writes.take(item.units());
         }
-        for (place, units) in places {
-            self.writes.take(units);
-            self.all[place].writes.take(units);
-        }
-        true
     }
 
     /// Where an item is.
@@ -138,7 +144,7 @@ mod tests {
     fn admitted(limits: &Limits, key: impl Fn(u32) -> Key, from: f64) -> f64 {
         let mut partitions = Partitions::new(limits);
         let tries = (0..200_000_u32).map(|n| (key(n), seconds(from + f64::from(n) / 20_000.0)));
-        tries.map(|(key, now)| if partitions.write(now, &[(key, 1.0)]) { 1.0 } else { 0.0 }).sum()
+        tries.map(|(key, now)| if partitions.write(now, &[Item { key, bytes: 1 }]) { 1.0 } else { 0.0 }).sum()
     }
 
     #[test]
@@ -180,7 +186,7 @@ mod tests {
             for n in 0..200_000_u32 {
                 let now = seconds(10.0 * f64::from(lane) + f64::from(n) / 20_000.0);
                 let key = Key::of(0, if one_item { 7 } else { n });
-                let admitted = partitions.write(now, &[(key, 1.0)]);
+                let admitted = partitions.write(now, &[Item { key, bytes: 1 }]);
                 if admitted && n >= 180_000 {
                     last_second[usize::from(!one_item)] += 1.0;
                 }

@@ -3,8 +3,9 @@
 //! - A request is admitted, or throttled, halfway through its time; what it changes changes at that instant.
 //! - **Throttled**: the partition or the table has not enough units left. It changes nothing and costs nothing.
 //! - A **write** costs its item's size, whether its condition holds or not. It is refused while a transaction has the item.
-//! - A **transaction** asks for all of its units at once and has its items in its hands for a while; meanwhile other transactions that
-//!   name one of them are canceled. Its conditions are judged, and its changes made, when it takes its items.
+//! - A **transaction** is two rounds of writes, and has its items in its hands from the first to the second; meanwhile other
+//!   transactions that name one of them are canceled. Its conditions are judged, and its changes made, in the first round; only that
+//!   one can be throttled.
 //! - A **batch of reads** answers what was admitted; the rest is asked for again.
 //!
 //! An item is only a place here: what is in it belongs to the designs, which pass in what is to be judged and changed.
@@ -57,7 +58,9 @@ pub struct Item {
 }
 
 impl Item {
-    fn units(self) -> f64 {
+    /// Write units.
+    #[must_use]
+    pub fn units(self) -> f64 {
         f64::from(self.bytes.div_ceil(WRITE_UNIT_BYTES).max(1))
     }
 }
@@ -160,7 +163,7 @@ impl Table {
         self.clock.sleep(half).await;
         let answer = if self.in_transaction.borrow().contains(&item.key) {
             Err(Fault::Conflict)
-        } else if self.admit_writes(&[item], 1.0) {
+        } else if self.admit_writes(&[item]) {
             bill.write(item.units());
             Ok(change())
         } else {
@@ -212,8 +215,7 @@ impl Table {
     fn prepare(&self, items: &[Item], bill: &Bill, change: &mut impl FnMut() -> bool) -> Result<bool, Fault> {
         let units: f64 = items.iter().map(|item| item.units()).sum();
         let conflict = items.iter().any(|item| self.in_transaction.borrow().contains(&item.key));
-        let factor = if conflict { CANCELED_FACTOR } else { TRANSACTION_FACTOR };
-        if !self.admit_writes(items, factor) {
+        if !self.admit_writes(items) {
             return Err(Fault::Throttled);
         }
         if conflict {
@@ -223,6 +225,7 @@ impl Table {
         let held = change();
         if held {
             self.in_transaction.borrow_mut().extend(items.iter().map(|item| item.key));
+            self.partitions.borrow_mut().owe(items);
         }
         bill.write(units * if held { TRANSACTION_FACTOR } else { CANCELED_FACTOR });
         Ok(held)
@@ -325,9 +328,8 @@ impl Table {
         millis(latency.p50_ms * (spread * normal).exp())
     }
 
-    fn admit_writes(&self, items: &[Item], factor: f64) -> bool {
-        let wanted: Vec<(Key, f64)> = items.iter().map(|item| (item.key, item.units() * factor)).collect();
-        self.partitions.borrow_mut().write(self.clock.now(), &wanted)
+    fn admit_writes(&self, items: &[Item]) -> bool {
+        self.partitions.borrow_mut().write(self.clock.now(), items)
     }
 
     fn count<T>(&self, answer: &Result<T, Fault>) {

@@ -35,6 +35,9 @@ pub struct Product {
     pub tidies_empty_buckets: bool,
     /// Children that a shopper looks at, the newest first, while the home has units to open another with. The product: all.
     pub survey_at_most: Option<usize>,
+    /// Children that a shopper tries blindly, out of the window that the process last saw at the home, before looking at all of them.
+    /// The product: none.
+    pub probes: u32,
     /// How long a process that has seen all buckets empty says so without looking again. The product: not at all.
     pub remembers_sold_out: Duration,
     /// Processes: what each believes is its own. Source for the most: AWS Lambda, "Lambda quotas", 1,000 concurrent executions by
@@ -51,6 +54,7 @@ impl Default for Product {
             children_per_opening: 1,
             tidies_empty_buckets: true,
             survey_at_most: None,
+            probes: 0,
             remembers_sold_out: Duration::ZERO,
             processes: 1_000,
             order_concurrency: 1_000,
@@ -103,6 +107,8 @@ pub struct Stock {
     /// What each reservation is, and in which bucket it holds, by the shopper's number.
     pub reservations: RefCell<Vec<Option<(Status, usize)>>>,
     routes: RefCell<Vec<Routes>>,
+    /// The end of the window of children that each process last saw at the home.
+    pub windows: RefCell<Vec<usize>>,
     /// Until when each process says that all is sold out.
     pub sold_out_until: RefCell<Vec<Duration>>,
 }
@@ -115,11 +121,11 @@ impl Stock {
         let peak = (0..=domain::limits::MAX_EXPECTED_PEAK_PER_SECOND).find(|peak| *peak as f64 >= peak_per_second);
         let peak = peak.unwrap_or(domain::limits::MAX_EXPECTED_PEAK_PER_SECOND);
         let free = u64::from(home.free);
-        // `children_ahead` with its bound as a parameter.
+        // With another bound: not for the first second alone, but for as much of the stock as the bound allows.
         let ahead = if product.most_children_ahead == MAX_CHILDREN_AHEAD {
             children_ahead(peak, free)
         } else {
-            peak.div_ceil(CHILD_UNITS).min(free / CHILD_UNITS).min(product.most_children_ahead)
+            (free / CHILD_UNITS).min(product.most_children_ahead)
         };
         let mut children = Vec::new();
         for _ in 0..ahead {
@@ -130,6 +136,7 @@ impl Stock {
         bill.writes.set(opening_units(ahead as f64, f64::from(product.children_per_opening)));
         market.charge(&bill);
         let routes = (0..product.processes).map(|_| Routes::default()).collect();
+        let windows = (0..product.processes).map(|_| 1).collect();
         let sold_out_until = (0..product.processes).map(|_| Duration::ZERO).collect();
         let buckets = std::iter::once(home).chain(children).collect();
         Self {
@@ -139,6 +146,7 @@ impl Stock {
             buckets: RefCell::new(buckets),
             reservations: RefCell::default(),
             routes: RefCell::new(routes),
+            windows: RefCell::new(windows),
             sold_out_until: RefCell::new(sold_out_until),
         }
     }
@@ -220,6 +228,18 @@ impl Stock {
         let known = &routes[process].0;
         let at = if known.is_empty() { 0 } else { spread % known.len() as u64 };
         usize::try_from(at).ok().and_then(|at| known.iter().nth(at)).copied().unwrap_or(0)
+    }
+
+    /// A child that a process does not know, tried blindly: any of those that it has heard of.
+    pub fn probe(&self, process: usize, spread: u64) -> Option<usize> {
+        let end = self.windows.borrow()[process];
+        let count = u64::try_from(end.checked_sub(1)?).ok().filter(|count| *count > 0)?;
+        Some(1 + usize::try_from(spread % count).ok()?)
+    }
+
+    /// A process has seen the home, and in it how many children there are.
+    pub fn see_window(&self, process: usize) {
+        self.windows.borrow_mut()[process] = self.buckets.borrow().len();
     }
 
     /// A process has seen how much is free in a bucket.

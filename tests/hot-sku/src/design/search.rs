@@ -12,7 +12,7 @@ use domain::limits::MAX_SETTLED_AT_ONCE;
 use crate::{
     design::buckets::{Bucket, Seen, Status, Stock, child_units},
     market::{Answer, Shopper},
-    table::{Bill, Fault},
+    table::{Bill, Fault, mix},
 };
 
 /// Source: `store::flow::acquire`.
@@ -43,19 +43,28 @@ pub struct Search<'a> {
     closed: BTreeSet<usize>,
     tidied: BTreeSet<usize>,
     throttled: bool,
+    /// Spreads blind tries.
+    tries: u64,
 }
 
 impl<'a> Search<'a> {
     /// By this process.
     pub fn new(stock: &'a Stock, shopper: Shopper, process: usize, bill: &'a Bill) -> Self {
-        Self { stock, shopper, process, bill, closed: BTreeSet::new(), tidied: BTreeSet::new(), throttled: false }
+        let (closed, tidied) = (BTreeSet::new(), BTreeSet::new());
+        Self { stock, shopper, process, bill, closed, tidied, throttled: false, tries: shopper.spread }
     }
 
     /// Takes a unit, beginning with a write, or with a look where a write was likely to be refused.
     pub async fn run(mut self, with_a_look: bool) -> Result<Answer, Fault> {
         let mut home = None;
-        if !with_a_look {
-            let first = self.stock.first(self.process, self.shopper.spread);
+        let first = self.stock.first(self.process, self.shopper.spread);
+        // Who may try children blindly does so, rather than write to a home that is likely to be full.
+        let blindly = first == 0 && self.probe().await?;
+        if blindly {
+            return Ok(Answer::Reserved);
+        }
+        let home_is_likely_full = self.stock.product.probes > 0 && self.stock.probe(self.process, 0).is_some();
+        if !with_a_look && !(first == 0 && home_is_likely_full) {
             match self.try_hold(first).await? {
                 Tried::Held => return Ok(Answer::Reserved),
                 Tried::Refused(seen) if first == 0 => home = Some(seen),
@@ -67,6 +76,10 @@ impl<'a> Search<'a> {
                 Some(seen) => seen,
                 None => self.stock.table.read(Stock::key(0), self.bill, || self.stock.see(0)).await?,
             };
+            self.stock.see_window(self.process);
+            if self.probe().await? {
+                return Ok(Answer::Reserved);
+            }
             match self.round(seen).await? {
                 Round::Held => return Ok(Answer::Reserved),
                 Round::Short if self.throttled => return Ok(Answer::Contended),
@@ -75,6 +88,18 @@ impl<'a> Search<'a> {
             }
         }
         Ok(Answer::Contended)
+    }
+
+    /// Tries a few children blindly, each time others; says whether one held.
+    async fn probe(&mut self) -> Result<bool, Fault> {
+        for _ in 0..self.stock.product.probes {
+            self.tries = mix(self.tries);
+            let Some(child) = self.stock.probe(self.process, self.tries) else { return Ok(false) };
+            if !self.closed.contains(&child) && matches!(self.try_hold(child).await?, Tried::Held) {
+                return Ok(true);
+            }
+        }
+        Ok(false)
     }
 
     async fn round(&mut self, home: Seen) -> Result<Round, Fault> {
