@@ -44,6 +44,12 @@ impl Clock {
         Sleep { clock: self.clone(), until: self.now() + pause, set: false }
     }
 
+    fn wake_at(&self, until: Duration, slot: usize) {
+        let wait = self.0.waits.get();
+        self.0.waits.set(wait + 1);
+        self.0.timers.borrow_mut().push(Reverse((until, wait, slot)));
+    }
+
     /// Runs until no task waits any more.
     pub fn run(&self) {
         let mut tasks: Vec<Option<Task>> = Vec::new();
@@ -78,6 +84,47 @@ impl Clock {
     }
 }
 
+/// A value that one task waits for and another gives.
+pub struct Promise<T> {
+    clock: Clock,
+    value: Rc<RefCell<Option<T>>>,
+    waiting: Rc<Cell<Option<usize>>>,
+}
+
+impl<T> Clone for Promise<T> {
+    fn clone(&self) -> Self {
+        Self { clock: self.clock.clone(), value: Rc::clone(&self.value), waiting: Rc::clone(&self.waiting) }
+    }
+}
+
+impl<T> Promise<T> {
+    /// Not given yet.
+    #[must_use]
+    pub fn new(clock: &Clock) -> Self {
+        Self { clock: clock.clone(), value: Rc::default(), waiting: Rc::default() }
+    }
+
+    /// Gives it.
+    pub fn give(&self, value: T) {
+        *self.value.borrow_mut() = Some(value);
+        if let Some(slot) = self.waiting.take() {
+            self.clock.wake_at(self.clock.now(), slot);
+        }
+    }
+}
+
+impl<T> Future for Promise<T> {
+    type Output = T;
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<T> {
+        if let Some(value) = self.value.borrow_mut().take() {
+            return Poll::Ready(value);
+        }
+        self.waiting.set(Some(self.clock.0.running.get()));
+        Poll::Pending
+    }
+}
+
 struct Sleep {
     clock: Clock,
     until: Duration,
@@ -93,9 +140,7 @@ impl Future for Sleep {
             return Poll::Ready(());
         }
         if !self.set {
-            let wait = inner.waits.get();
-            inner.waits.set(wait + 1);
-            inner.timers.borrow_mut().push(Reverse((self.until, wait, inner.running.get())));
+            self.clock.wake_at(self.until, inner.running.get());
             self.set = true;
         }
         Poll::Pending

@@ -2,6 +2,7 @@
 
 pub mod buckets;
 pub mod ours;
+pub mod queue;
 pub mod search;
 pub mod transactions;
 

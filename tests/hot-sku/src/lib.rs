@@ -7,6 +7,7 @@
 //! | [`table`], [`partition`], [`meter`] | DynamoDB: units, throttling, conflicts, splits, latencies |
 //! | [`market`] | the shoppers, the truth about the units, and what is measured |
 //! | [`design`] | who takes units how: transactions on one item or several, Holdfast, Holdfast's order queue |
+//! | [`report`] | the tables, and whether the goals are met |
 //! | [`run`] | one design, one demand, one seed: what came of it |
 
 pub mod clock;
@@ -15,6 +16,7 @@ pub mod limits;
 pub mod market;
 pub mod meter;
 pub mod partition;
+pub mod report;
 pub mod run;
 pub mod table;
 

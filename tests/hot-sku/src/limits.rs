@@ -42,6 +42,10 @@ pub struct Limits {
     /// A transaction of two items or a few. Assumed at two and a half times a write, for it is two rounds of writes ("Amazon `DynamoDB`
     /// Transactions: How it works": "one to prepare the transaction and one to commit the transaction").
     pub transaction: Latency,
+    /// From sending a message to a FIFO queue until it is accepted. Assumed.
+    pub send: Latency,
+    /// From a message being there, and its line free, until the function that decides has it. Assumed.
+    pub receive: Latency,
     /// The part of a transaction's time during which its items are in its hands, so that others conflict. Assumed: from the middle of
     /// the first round to the middle of the second.
     pub transaction_hold_share: f64,
@@ -60,6 +64,13 @@ pub const CANCELED_FACTOR: f64 = 1.0;
 
 /// Keys in one `BatchGetItem`. Source: Amazon DynamoDB API Reference, `BatchGetItem`.
 pub const BATCH_KEYS: usize = 100;
+
+/// Messages that one line takes in a second. Source: Amazon SQS Developer Guide, "Troubleshoot FIFO throttling issues in Amazon SQS":
+/// 300 requests a second for each action; with `FifoThroughputLimit: perMessageGroupId` for each message group.
+pub const LINE_PER_SECOND: f64 = 300.0;
+
+/// Messages in a batch of a FIFO queue. Source: the same guide, "Amazon SQS message quotas".
+pub const LINE_BATCH: usize = 10;
 
 /// Attempts of the SDK at a throttled request. Source: `shared/runtime/src/aws.rs`; three is the SDKs' default (AWS SDKs and Tools
 /// Reference Guide, "Retry behavior", standard mode).
@@ -94,6 +105,8 @@ impl Default for Limits {
             read: Latency { p50_ms: 3.0, p99_ms: 9.0 },
             batch_read: Latency { p50_ms: 6.0, p99_ms: 15.0 },
             transaction: Latency { p50_ms: 10.0, p99_ms: 25.0 },
+            send: Latency { p50_ms: 10.0, p99_ms: 40.0 },
+            receive: Latency { p50_ms: 15.0, p99_ms: 60.0 },
             transaction_hold_share: 0.5,
         }
     }

@@ -8,6 +8,7 @@ use crate::{
         Design,
         buckets::{Product, Stock},
         ours::Ours,
+        queue::Queue,
         transactions::Transactions,
     },
     limits::Limits,
@@ -27,11 +28,13 @@ pub enum Kind {
     Sharded,
     /// (c) Holdfast, each call at once.
     Ours,
+    /// (d) Holdfast, orders in turn through the queue.
+    Queue,
 }
 
 impl Kind {
     /// All of them, in the order of the table.
-    pub const ALL: [Self; 3] = [Self::OneItem, Self::Sharded, Self::Ours];
+    pub const ALL: [Self; 4] = [Self::OneItem, Self::Sharded, Self::Ours, Self::Queue];
 }
 
 /// What is run.
@@ -74,6 +77,7 @@ impl Scenario {
             Kind::OneItem => self.play(&table, &market, Transactions::new(Rc::clone(&table), Rc::clone(&market), 1)),
             Kind::Sharded => self.play(&table, &market, Transactions::new(Rc::clone(&table), Rc::clone(&market), 16)),
             Kind::Ours => self.play(&table, &market, Ours(stock())),
+            Kind::Queue => self.play(&table, &market, Queue::new(stock())),
         }
     }
 

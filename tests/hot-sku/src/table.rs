@@ -97,7 +97,8 @@ pub enum Fault {
 pub struct Table {
     /// Its time.
     pub clock: Clock,
-    limits: Limits,
+    /// What it allows.
+    pub limits: Limits,
     partitions: RefCell<Partitions>,
     in_transaction: RefCell<BTreeSet<Key>>,
     rng: RefCell<Rng>,
@@ -306,7 +307,7 @@ impl Table {
     }
 
     /// The pause of the SDK: anything from nothing up to a bound that doubles.
-    async fn sdk_pause(&self, attempt: u32) {
+    pub async fn sdk_pause(&self, attempt: u32) {
         let ms = SDK_PAUSE_MS * f64::from(1_u32 << (attempt - 1)) * self.random();
         self.clock.sleep(millis(ms)).await;
     }

@@ -111,10 +111,12 @@ pub struct Stock {
     pub windows: RefCell<Vec<usize>>,
     /// Until when each process says that all is sold out.
     pub sold_out_until: RefCell<Vec<Duration>>,
+    /// Children opened before the run.
+    opened_ahead: usize,
 }
 
 impl Stock {
-    /// All units, after the announced peak has been prepared for; that is billed.
+    /// All units, after the announced peak has been prepared for.
     #[must_use]
     pub fn new(table: Rc<Table>, market: Rc<Market>, product: Product, peak_per_second: f64) -> Self {
         let mut home = Bucket { free: market.free(), holds: Vec::new() };
@@ -132,9 +134,7 @@ impl Stock {
             home.free -= child_units();
             children.push(Bucket { free: child_units(), holds: Vec::new() });
         }
-        let bill = Bill::default();
-        bill.writes.set(opening_units(ahead as f64, f64::from(product.children_per_opening)));
-        market.charge(&bill);
+        let opened_ahead = children.len();
         let routes = (0..product.processes).map(|_| Routes::default()).collect();
         let windows = (0..product.processes).map(|_| 1).collect();
         let sold_out_until = (0..product.processes).map(|_| Duration::ZERO).collect();
@@ -146,6 +146,7 @@ impl Stock {
             buckets: RefCell::new(buckets),
             reservations: RefCell::default(),
             routes: RefCell::new(routes),
+            opened_ahead,
             windows: RefCell::new(windows),
             sold_out_until: RefCell::new(sold_out_until),
         }
@@ -255,9 +256,13 @@ impl Stock {
         }
     }
 
-    /// Settling what was sold and is still held, ten holds in a write, once the holds are over: fifteen minutes after the sale.
+    /// What is done outside of the run: opening children ahead, as far as they were used in it; and settling what was sold and is still
+    /// held, ten holds in a write, once the holds are over, fifteen minutes after the sale.
     pub fn settle_rest(&self, bill: &Bill) {
         let buckets = self.buckets.borrow();
+        let used = buckets.iter().skip(1).take(self.opened_ahead).filter(|child| child.free < child_units()).count();
+        let opening = opening_units(used as f64, f64::from(self.product.children_per_opening));
+        bill.writes.set(bill.writes.get() + opening);
         let sold = |own: &&u32| matches!(self.status(**own), Some((Status::Confirmed, _)));
         let writes = buckets.iter().map(|bucket| {
             let held = bucket.holds.iter().filter(sold).count();
