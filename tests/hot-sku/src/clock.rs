@@ -50,8 +50,8 @@ impl Clock {
         self.0.timers.borrow_mut().push(Reverse((until, wait, slot)));
     }
 
-    /// Runs until no task waits any more.
-    pub fn run(&self) {
+    /// Runs until no task waits any more, or until the end.
+    pub fn run(&self, end: Duration) {
         let mut tasks: Vec<Option<Task>> = Vec::new();
         let mut idle: Vec<usize> = Vec::new();
         loop {
@@ -67,6 +67,9 @@ impl Clock {
             }
             if due.is_empty() {
                 let Some(Reverse((until, _, slot))) = self.0.timers.borrow_mut().pop() else { return };
+                if until > end {
+                    return;
+                }
                 self.0.now.set(until);
                 due.push(slot);
             }
@@ -161,7 +164,7 @@ mod tests {
                 seen.borrow_mut().push((name, task_clock.now().as_millis()));
             });
         }
-        clock.run();
+        clock.run(Duration::MAX);
         assert_eq!(*seen.borrow(), [("early", 10), ("late", 20), ("as late", 20)]);
     }
 }

@@ -118,6 +118,6 @@ impl Limits {
     #[must_use]
     pub fn partitions(&self) -> usize {
         let wanted = self.table_wcu_per_second / self.partition_wcu_per_second;
-        (1..).find(|count| f64::from(*count) >= wanted).map_or(1, |count: u16| usize::from(count))
+        (1..=u16::MAX).find(|count| f64::from(*count) >= wanted).map_or(1, usize::from)
     }
 }

@@ -16,11 +16,13 @@ use crate::table::{Bill, mix};
 #[derive(Debug, Clone, PartialEq)]
 pub struct Demand {
     /// Shoppers a second, at random instants (a Poisson process).
-    pub buyers_per_second: f64,
+    pub buyers_per_second: u32,
     /// Units on the shelf.
     pub units: u32,
     /// Nobody comes after this.
     pub lasts: Duration,
+    /// So long after the last shopper came the run ends, whoever still waits.
+    pub drains: Duration,
     /// Nobody comes once the units have been sold out for so long.
     pub tail: Duration,
     /// Seconds between the answer and the payment: evenly from the first to the second. Assumed.
@@ -69,8 +71,8 @@ impl Arrivals {
     }
 
     /// The next shopper, and how long after the one before.
-    pub fn next(&mut self) -> (Duration, Shopper) {
-        let gap = -(1.0 - self.gaps.f64()).ln() / self.demand.buyers_per_second;
+    pub fn draw(&mut self) -> (Duration, Shopper) {
+        let gap = -(1.0 - self.gaps.f64()).ln() / f64::from(self.demand.buyers_per_second);
         let number = self.next;
         self.next += 1;
         let spread = mix(self.seed ^ mix(u64::from(number)));
@@ -163,10 +165,10 @@ impl Market {
         let mut tally = self.tally.borrow_mut();
         let there = self.free.get() > 0;
         match answer {
-            Answer::Reserved => tally.reserved.push((now, now - came)),
+            Answer::Reserved => tally.reserved.push((now, now.saturating_sub(came))),
             Answer::SoldOut if there => {
                 tally.sold_out_wrongly += 1;
-                tally.longest_wrong = tally.longest_wrong.max(now - self.free_since.get().max(came));
+                tally.longest_wrong = tally.longest_wrong.max(now.saturating_sub(self.free_since.get().max(came)));
             }
             Answer::Contended if there => tally.contended_wrongly += 1,
             Answer::SoldOut => tally.sold_out += 1,

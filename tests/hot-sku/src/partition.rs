@@ -2,7 +2,11 @@
 
 use std::time::Duration;
 
-use crate::{limits::Limits, meter::Meter, table::{Item, Key}};
+use crate::{
+    limits::Limits,
+    meter::Meter,
+    table::{Item, Key},
+};
 
 /// A throttled partition that has had rest for so long starts anew towards being split. Assumed.
 const REST: Duration = Duration::from_secs(10);
@@ -116,12 +120,12 @@ impl Partitions {
     /// A partition was throttled. If it has been for long, half of its items go to a new one.
     fn heat(&mut self, now: Duration, place: usize) {
         let since = match self.all[place].heat {
-            Some((since, last)) if now - last < REST => since,
+            Some((since, last)) if now.saturating_sub(last) < REST => since,
             _ => now,
         };
         self.all[place].heat = Some((since, now));
         let bit = FIRST_SPLIT_BIT + self.all[place].depth;
-        if now - since >= self.limits.split_after && bit < u64::BITS {
+        if now.saturating_sub(since) >= self.limits.split_after && bit < u64::BITS {
             let target = self.all.len();
             self.all[place].depth += 1;
             self.all[place].heat = None;

@@ -85,12 +85,13 @@ impl Scenario {
         let design = Rc::new(design);
         let clock = table.clock.clone();
         let demand = self.demand.clone();
+        let ends = demand.lasts + demand.drains;
         let arrivals = RefCell::new(Arrivals::new(&demand, self.seed));
         let (of, to) = (Rc::clone(market), Rc::clone(&design));
         let own_clock = clock.clone();
         clock.spawn(async move {
             loop {
-                let (gap, shopper) = arrivals.borrow_mut().next();
+                let (gap, shopper) = arrivals.borrow_mut().draw();
                 own_clock.sleep(gap).await;
                 let now = own_clock.now();
                 let over = of.sold_out_at().is_some_and(|at| now > at + demand.tail);
@@ -100,7 +101,7 @@ impl Scenario {
                 own_clock.spawn(shop(own_clock.clone(), Rc::clone(&of), Rc::clone(&to), shopper));
             }
         });
-        clock.run();
+        clock.run(ends);
         let bill = Bill::default();
         design.rest(&bill);
         market.charge(&bill);

@@ -75,6 +75,12 @@ pub struct Bill {
 }
 
 impl Bill {
+    /// Takes over what is on another bill.
+    pub fn add(&self, other: &Self) {
+        self.write(other.writes.take());
+        self.read(other.reads.take());
+    }
+
     fn write(&self, units: f64) {
         self.writes.set(self.writes.get() + units);
     }
@@ -198,7 +204,7 @@ impl Table {
     ) -> Result<bool, Fault> {
         let time = self.draw(self.limits.transaction);
         let held_for = time.mul_f64(self.limits.transaction_hold_share);
-        let way = (time - held_for) / 2;
+        let way = time.saturating_sub(held_for) / 2;
         self.clock.sleep(way).await;
         let answer = self.prepare(items, bill, change);
         self.count(&answer);
@@ -323,8 +329,6 @@ impl Table {
         // Box and Muller: a normal number from two even ones.
         let (first, second) = (1.0 - self.random(), self.random());
         let normal = (-2.0 * first.ln()).sqrt() * (std::f64::consts::TAU * second).cos();
-        /// Standard deviations between the median and the 99th percentile of a normal distribution.
-        const P99: f64 = 2.326;
         let spread = (latency.p99_ms / latency.p50_ms).ln() / P99;
         millis(latency.p50_ms * (spread * normal).exp())
     }
@@ -342,6 +346,9 @@ impl Table {
         counter.set(counter.get() + 1.0);
     }
 }
+
+/// Standard deviations between the median and the 99th percentile of a normal distribution.
+const P99: f64 = 2.326;
 
 /// A time from milliseconds.
 #[must_use]

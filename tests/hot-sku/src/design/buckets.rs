@@ -9,6 +9,7 @@ use domain::{
 };
 
 use crate::{
+    count,
     market::Market,
     table::{Bill, Fault, Item, Key, Table},
 };
@@ -118,14 +119,13 @@ pub struct Stock {
 impl Stock {
     /// All units, after the announced peak has been prepared for.
     #[must_use]
-    pub fn new(table: Rc<Table>, market: Rc<Market>, product: Product, peak_per_second: f64) -> Self {
+    pub fn new(table: Rc<Table>, market: Rc<Market>, product: Product, expected_peak_per_second: u32) -> Self {
+        let expected_peak_per_second = u64::from(expected_peak_per_second);
         let mut home = Bucket { free: market.free(), holds: Vec::new() };
-        let peak = (0..=domain::limits::MAX_EXPECTED_PEAK_PER_SECOND).find(|peak| *peak as f64 >= peak_per_second);
-        let peak = peak.unwrap_or(domain::limits::MAX_EXPECTED_PEAK_PER_SECOND);
         let free = u64::from(home.free);
         // With another bound: not for the first second alone, but for as much of the stock as the bound allows.
         let ahead = if product.most_children_ahead == MAX_CHILDREN_AHEAD {
-            children_ahead(peak, free)
+            children_ahead(expected_peak_per_second, free)
         } else {
             (free / CHILD_UNITS).min(product.most_children_ahead)
         };
@@ -261,14 +261,13 @@ impl Stock {
     pub fn settle_rest(&self, bill: &Bill) {
         let buckets = self.buckets.borrow();
         let used = buckets.iter().skip(1).take(self.opened_ahead).filter(|child| child.free < child_units()).count();
-        let opening = opening_units(used as f64, f64::from(self.product.children_per_opening));
-        bill.writes.set(bill.writes.get() + opening);
+        let opening = opening_units(count(used), f64::from(self.product.children_per_opening));
         let sold = |own: &&u32| matches!(self.status(**own), Some((Status::Confirmed, _)));
         let writes = buckets.iter().map(|bucket| {
             let held = bucket.holds.iter().filter(sold).count();
-            held.div_ceil(domain::limits::MAX_SETTLED_AT_ONCE) as f64
+            count(held.div_ceil(domain::limits::MAX_SETTLED_AT_ONCE))
         });
-        bill.writes.set(bill.writes.get() + writes.sum::<f64>());
+        bill.writes.set(bill.writes.get() + opening + writes.sum::<f64>());
     }
 }
 

@@ -13,7 +13,7 @@
 //! earlier records of its orders is left out.
 
 use std::{
-    cell::{Cell, RefCell},
+    cell::RefCell,
     collections::{BTreeMap, BTreeSet, VecDeque},
     rc::Rc,
 };
@@ -57,8 +57,8 @@ struct State {
     idle: RefCell<Vec<usize>>,
     /// What each process knows to be sold, for it decided it or has read its record.
     sold: RefCell<Vec<BTreeSet<u32>>>,
-    writes: Cell<f64>,
-    reads: Cell<f64>,
+    /// What the batches have used that is on nobody's bill yet.
+    used: Bill,
 }
 
 /// Holdfast, orders in turn.
@@ -69,9 +69,9 @@ impl Queue {
     pub fn new(stock: Stock) -> Self {
         let processes = usize::try_from(stock.product.order_concurrency.min(stock.product.processes)).unwrap_or(1);
         let sold = RefCell::new(vec![BTreeSet::new(); processes]);
-        let (lines, ready, idle) = (RefCell::default(), RefCell::default(), RefCell::new((0..processes).collect()));
-        let (writes, reads) = (Cell::new(0.0), Cell::new(0.0));
-        Self(Rc::new(State { stock, lines, ready, idle, sold, writes, reads }))
+        let idle = RefCell::new((0..processes).collect());
+        let (lines, ready) = (RefCell::default(), RefCell::default());
+        Self(Rc::new(State { stock, lines, ready, idle, sold, used: Bill::default() }))
     }
 }
 
@@ -89,8 +89,7 @@ impl Design for Queue {
                 State::start(&self.0);
                 let answer = answer.await;
                 // What the batches have used since is this shopper's, one with another.
-                bill.writes.set(self.0.writes.take());
-                bill.reads.set(self.0.reads.take());
+                bill.add(&self.0.used);
                 return answer;
             }
             table.sdk_pause(attempt).await;
@@ -107,8 +106,7 @@ impl Design for Queue {
     }
 
     fn rest(&self, bill: &Bill) {
-        bill.writes.set(self.0.writes.take());
-        bill.reads.set(self.0.reads.take());
+        bill.add(&self.0.used);
         self.0.stock.settle_rest(bill);
     }
 }
@@ -157,8 +155,7 @@ impl State {
         }
         let bill = Bill::default();
         let decided = self.decide(line, process, &orders, &bill).await;
-        self.writes.set(self.writes.get() + bill.writes.take());
-        self.reads.set(self.reads.get() + bill.reads.take());
+        self.used.add(&bill);
         let again = orders.split_off(decided);
         let mut lines = self.lines.borrow_mut();
         if let Some(own) = lines.get_mut(&line) {

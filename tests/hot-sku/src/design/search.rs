@@ -64,7 +64,7 @@ impl<'a> Search<'a> {
             return Ok(Answer::Reserved);
         }
         let home_is_likely_full = self.stock.product.probes > 0 && self.stock.probe(self.process, 0).is_some();
-        if !with_a_look && !(first == 0 && home_is_likely_full) {
+        if !(with_a_look || first == 0 && home_is_likely_full) {
             match self.try_hold(first).await? {
                 Tried::Held => return Ok(Answer::Reserved),
                 Tried::Refused(seen) if first == 0 => home = Some(seen),
@@ -104,7 +104,8 @@ impl<'a> Search<'a> {
 
     async fn round(&mut self, home: Seen) -> Result<Round, Fault> {
         let seen = self.survey(home).await?;
-        let open: Vec<usize> = seen.iter().filter(|bucket| self.reachable(bucket)).map(|bucket| bucket.bucket).collect();
+        let open: Vec<usize> =
+            seen.iter().filter(|bucket| self.reachable(bucket)).map(|bucket| bucket.bucket).collect();
         if !open.is_empty() {
             let at = usize::try_from(self.shopper.spread % open.len() as u64).unwrap_or(0);
             return Ok(match self.try_hold(open[at]).await? {
