@@ -24,11 +24,14 @@ struct Arguments {
     /// Units, sustained.
     #[arg(long, default_value_t = 1_000_000)]
     sustained_units: u32,
+    /// Shoppers a second, under other assumptions: where the product as it is breaks down.
+    #[arg(long, default_value_t = 10_000, value_parser = clap::value_parser!(u32).range(1..))]
+    assumed_buyers: u32,
 }
 
 fn main() -> ExitCode {
-    let Arguments { seed, buyers, units, sustained_buyers, sustained_units } = Arguments::parse();
-    let (text, met) = report(&Asked { seed, buyers, units, sustained_buyers, sustained_units });
+    let Arguments { seed, buyers, units, sustained_buyers, sustained_units, assumed_buyers } = Arguments::parse();
+    let (text, met) = report(&Asked { seed, buyers, units, sustained_buyers, sustained_units, assumed_buyers });
     print!("{text}");
     if met { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }

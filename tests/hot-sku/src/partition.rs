@@ -180,11 +180,9 @@ mod tests {
     #[test]
     fn a_hot_partition_is_split_after_a_while_and_a_single_item_gains_nothing() {
         let limits = Limits { split_after: seconds(2.0), table_wcu_per_second: 1_000.0, ..Limits::default() };
-        let limits = Limits { table_wcu_per_second: 40_000.0, partition_wcu_per_second: 40_000.0, ..limits };
-        assert_eq!(limits.partitions(), 1);
-        let mut partitions = Partitions::new(&Limits { partition_wcu_per_second: 40_000.0, ..limits.clone() });
-        partitions.limits.partition_wcu_per_second = 1_000.0;
-        partitions.all[0] = partitions.fresh(0);
+        let mut partitions = Partitions::new(&limits);
+        assert_eq!(partitions.all.len(), 1);
+        partitions.writes = Meter::new(40_000.0, 0.1);
         let mut last_second = [0.0, 0.0];
         for (lane, one_item) in [(0, true), (1, false)] {
             for n in 0..200_000_u32 {

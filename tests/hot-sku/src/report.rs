@@ -35,8 +35,6 @@ const CANCELS: f64 = 0.02;
 const SUSTAINED_SECONDS: (f64, f64) = (8.0, 5.0);
 /// How long whoever waits still is waited for. Assumed: nobody waits longer for an order.
 const DRAINS: Duration = Duration::from_mins(2);
-/// Shoppers a second in the third table: where the product as it is breaks down.
-const ASSUMED_BUYERS: u32 = 10_000;
 /// How long a process is busy with a call at most, in seconds, to guess how many processes there are. Assumed.
 const BUSY_SECONDS: f64 = 0.05;
 
@@ -53,6 +51,8 @@ pub struct Asked {
     pub sustained_buyers: u32,
     /// Units in the second table.
     pub sustained_units: u32,
+    /// Shoppers a second in the third table.
+    pub assumed_buyers: u32,
 }
 
 /// A line of a table.
@@ -79,7 +79,7 @@ pub fn report(asked: &Asked) -> (String, bool) {
     table(&mut text, title, HEAD, &side, line);
     let title = format!("2. Sustained: {} units, {} buyers/s", asked.sustained_units, asked.sustained_buyers);
     table(&mut text, title, SUSTAINED_HEAD, &sustained, sustained_line);
-    let title = format!("3. (c) under other assumptions: {} units, {ASSUMED_BUYERS} buyers/s", asked.units);
+    let title = format!("3. (c) under other assumptions: {} units, {} buyers/s", asked.units, asked.assumed_buyers);
     table(&mut text, title, HEAD, &assumptions, line);
     let goals = goals(&side, &sustained);
     text += "\nGoals of (c), the product as it is\n\n";
@@ -149,7 +149,7 @@ fn sustained(asked: &Asked) -> Vec<Row> {
         row("(c) all children opened ahead", Kind::Ours, usual.clone(), ahead),
         row("(c) and children tried before a survey", Kind::Ours, usual.clone(), blind),
         row("(c) and cheaper openings and surveys", Kind::Ours, usual.clone(), all),
-        row("(c) all of these, quota raised", Kind::Ours, raised(60_000.0), all),
+        row("(c) all of these, quota raised", Kind::Ours, raised(65_000.0), all),
         row("(c) all of these, quota raised", Kind::Ours, raised(80_000.0), all),
         row("(d) all children opened ahead", Kind::Queue, usual.clone(), ahead),
     ]
@@ -168,8 +168,8 @@ fn assumptions(asked: &Asked) -> Vec<Row> {
         ("and 400,000 RCU/s", reads),
     ];
     let rows = cases.into_iter().map(|(name, limits)| {
-        let lasts = lasts(asked.units, ASSUMED_BUYERS);
-        let (demand, processes) = (demand(ASSUMED_BUYERS, asked.units, lasts), processes(ASSUMED_BUYERS));
+        let lasts = lasts(asked.units, asked.assumed_buyers);
+        let (demand, processes) = (demand(asked.assumed_buyers, asked.units, lasts), processes(asked.assumed_buyers));
         let product = Product { processes, ..Product::default() };
         Row {
             name: name.to_owned(),

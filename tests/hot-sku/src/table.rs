@@ -32,6 +32,12 @@ use crate::{
 pub struct Key(pub(crate) u64);
 
 impl Key {
+    /// A place that is its own number, for tests that name one.
+    #[must_use]
+    pub const fn number(number: u64) -> Self {
+        Self(number)
+    }
+
     /// The place of item `number` of a kind. Mixing: `SplitMix64`, as public as a hash can be.
     #[must_use]
     pub fn of(kind: u8, number: u32) -> Self {
