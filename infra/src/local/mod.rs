@@ -139,6 +139,12 @@ impl Stack {
         );
         let lambda = Lambda::new(app.clone());
 
+        for left_out in &options.without {
+            let fed = template.streams.iter().map(|mapping| &mapping.function);
+            let known =
+                fed.chain(template.consumers.iter().map(|mapping| &mapping.function)).any(|name| name == left_out);
+            ensure!(known, "no function {left_out:?} gets events: only expire and order-consumer do");
+        }
         let runs = |function: &str| !options.without.iter().any(|left_out| left_out == function);
         for mapping in template.streams.iter().filter(|mapping| runs(&mapping.function)) {
             let poller = stream_poller(mapping, &clients, &tables, &queues, &lambda, &clock)?;
