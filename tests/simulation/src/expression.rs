@@ -33,7 +33,6 @@ pub fn holds(condition: &str, item: &Item, names: &Value, values: &Value) -> Out
 pub fn updated(update: &str, item: &Item, names: &Value, values: &Value) -> Outcome<Item> {
     let mut expression = Expression::new(update, names, values);
     let mut after = item.clone();
-    expression.written_once()?;
     while let Some(clause) = expression.next() {
         match clause {
             "SET" => expression.set(item, &mut after)?,
@@ -42,6 +41,22 @@ pub fn updated(update: &str, item: &Item, names: &Value, values: &Value) -> Outc
         }
     }
     Ok(after)
+}
+
+/// What DynamoDB refuses before it looks at the item: a name or a value that no expression uses, and an update that writes a path twice.
+pub fn well_formed(request: &Value) -> Outcome<()> {
+    let expressions =
+        ["ConditionExpression", "UpdateExpression"].map(|field| request[field].as_str().unwrap_or_default());
+    let used: Vec<&str> = expressions.iter().flat_map(|text| tokens(text)).flat_map(|token| token.split('.')).collect();
+    for given in ["ExpressionAttributeNames", "ExpressionAttributeValues"] {
+        let unused =
+            request[given].as_object().into_iter().flat_map(Map::keys).find(|key| !used.contains(&key.as_str()));
+        if let Some(unused) = unused {
+            return Err(format!("{unused} is used in no expression"));
+        }
+    }
+    let [_, update] = expressions;
+    Expression::new(update, &request["ExpressionAttributeNames"], &request["ExpressionAttributeValues"]).written_once()
 }
 
 impl<'a> Expression<'a> {
@@ -71,7 +86,7 @@ impl<'a> Expression<'a> {
     }
 
     /// DynamoDB refuses an update that writes one path twice: "Two document paths overlap with each other".
-    fn written_once(&mut self) -> Outcome<()> {
+    fn written_once(&self) -> Outcome<()> {
         let mut written = std::collections::BTreeSet::new();
         for (position, token) in self.tokens.iter().enumerate() {
             let before =
@@ -311,10 +326,20 @@ mod tests {
             "pk": {"S": "S#tea#own"}, "a": {"N": "3"}, "h": {"M": {"r2": {"S": "2@10"}}}, "sold": {"N": "2"}, "w": {"N": "9"},
         });
         assert_eq!(after, Ok(item(expected)));
-        let same = json!({"#one": "r1", "#two": "r1"});
-        assert!(updated("SET a = :q REMOVE h.#one, h.#two", &bucket(), &same, &values).is_err());
         for wrong in ["SET w = w + :q", "SET x.#new = :hold", "ADD a :q"] {
             assert!(updated(wrong, &bucket(), &names, &values).is_err(), "{wrong}");
         }
+    }
+
+    #[test]
+    fn what_is_wrong_with_a_request_shows_before_any_item_is_looked_at() {
+        let request = |update: &str, names: Value| {
+            json!({"UpdateExpression": update, "ConditionExpression": "a > :q",
+                "ExpressionAttributeNames": names, "ExpressionAttributeValues": {":q": {"N": "1"}}})
+        };
+        let update = "SET a = :q REMOVE h.#one, h.#two";
+        assert_eq!(well_formed(&request(update, json!({"#one": "r1", "#two": "r2"}))), Ok(()));
+        assert!(well_formed(&request(update, json!({"#one": "r1", "#two": "r1"}))).is_err(), "a path twice");
+        assert!(well_formed(&request("REMOVE h.#one", json!({"#one": "r1", "#two": "r2"}))).is_err(), "an idle name");
     }
 }

@@ -14,12 +14,13 @@ use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use domain::order::OrderIdKey;
+use fastrand::Rng;
 use futures::FutureExt;
 use http::{Request, Response, testing::Sample};
 use runtime::{App, Orders, Timers};
 use serde_json::Value;
 use store::Store;
-use tokio::time::{Sleep, sleep};
+use tokio::time::{Sleep, sleep, timeout};
 
 use crate::{
     network::Network,
@@ -32,12 +33,18 @@ const INSTANCES: usize = 3;
 /// How far a clock may be wrong, in seconds. Lambda's are right to milliseconds; this is what is survived.
 const MOST_SKEW_SECONDS: i64 = 30;
 
+/// How long a caller waits: API Gateway gives up by then. Source: "Quotas for configuring and running an HTTP API", integration timeout.
+const API_TIMEOUT: Duration = Duration::from_secs(30);
+
+/// How long a batch may take before it is handed out once more.
+const BATCH_TIMEOUT: Duration = Duration::from_mins(1);
+
 /// What goes wrong with a process, in a thousand calls.
 #[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
 pub struct Frailty {
     /// It dies between two steps.
     pub crash: u32,
-    /// It stands still between two steps, for up to twenty minutes.
+    /// It stands still between two steps, mostly for up to twenty minutes.
     pub freeze: u32,
 }
 
@@ -80,23 +87,45 @@ impl Functions {
         lock(&self.world)
     }
 
-    /// Calls a function over HTTP; nothing if it died.
+    /// Calls a function over HTTP; nothing if it died, or if no answer came in time.
     pub async fn call(&self, sample: Sample) -> Option<Response> {
-        let app = self.pick();
-        let request = sample.request();
-        self.frail(async move { route(&app, &request).await }.boxed_local()).await
+        let (app, functions) = (self.pick(), self.clone());
+        let work = async move {
+            let request = sample.request();
+            functions.frail(route(&app, &request).boxed_local()).await
+        };
+        self.wait(API_TIMEOUT, work).await
     }
 
-    /// Hands a batch to `expire`; nothing if it died or the batch cannot be read.
+    /// Hands a batch to `expire`; nothing if it died, took too long or cannot read the batch.
     pub async fn expire(&self, event: Value) -> Option<Value> {
-        let app = self.pick();
-        self.frail(async move { expire::handle(&app, event).await.ok() }.boxed_local()).await.flatten()
+        let (app, functions) = (self.pick(), self.clone());
+        let work = async move { functions.frail(async { expire::handle(&app, event).await.ok() }.boxed_local()).await };
+        self.wait(BATCH_TIMEOUT, work).await.flatten()
     }
 
     /// Hands a batch to `order-consumer`; as above.
     pub async fn consume(&self, event: Value) -> Option<Value> {
-        let app = self.pick();
-        self.frail(async move { order_consumer::handle(&app, event).await.ok() }.boxed_local()).await.flatten()
+        let (app, functions) = (self.pick(), self.clone());
+        let work = async move {
+            functions.frail(async { order_consumer::handle(&app, event).await.ok() }.boxed_local()).await
+        };
+        self.wait(BATCH_TIMEOUT, work).await.flatten()
+    }
+
+    /// Waits so long. What takes longer goes on without anybody who waits for it: AWS would end it, but nobody promises when.
+    async fn wait<T: 'static>(&self, limit: Duration, work: impl Future<Output = Option<T>> + 'static) -> Option<T> {
+        match timeout(limit, tokio::task::spawn_local(work)).await {
+            Ok(Ok(answer)) => answer,
+            Ok(Err(broken)) => {
+                self.world().violate(format!("a function broke off: {broken}"));
+                None
+            }
+            Err(_) => {
+                self.world().say(|| "nobody waits for this call any more".to_owned());
+                None
+            }
+        }
     }
 
     fn pick(&self) -> App {
@@ -109,9 +138,11 @@ impl Functions {
         let frailty = *self.frailty.borrow();
         let (dies_at, stops_at, stop) = {
             let mut world = self.world();
-            let dies = world.happens(frailty.crash).then(|| world.rng.u32(1..40));
-            let stops = world.happens(frailty.freeze).then(|| world.rng.u32(1..40));
-            (dies, stops, world.millis(1_000..1_200_000))
+            let dies = world.happens(frailty.crash).then(|| step(&mut world.rng));
+            let stops = world.happens(frailty.freeze).then(|| step(&mut world.rng));
+            // Mostly for minutes; sometimes as long as a record of a refusal lives.
+            let long = if world.happens(125) { 110_000_000 } else { 1_200_000 };
+            (dies, stops, world.millis(1_000..long))
         };
         let mut work = pin!(work);
         let mut steps = 0;
@@ -189,6 +220,11 @@ fn config(world: &Arc<Mutex<World>>, clock: &SkewedClock) -> SdkConfig {
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SharedTimeSource::new(clock.clone()))
         .build()
+}
+
+/// Between which two steps something happens to a function: most calls have few.
+fn step(rng: &mut Rng) -> u32 {
+    if rng.bool() { rng.u32(1..8) } else { rng.u32(1..40) }
 }
 
 /// A world in which something has panicked is looked at, not used.

@@ -6,16 +6,27 @@
 //! | [`expression`], [`table`] | DynamoDB, as far as Holdfast uses it |
 //! | [`network`] | requests lost, late, copied, answered wrongly |
 //! | [`function`] | functions frozen and killed between any two steps, with clocks that are up to 30 seconds wrong |
-//! | [`actors`] | shoppers who retry, pay late, pay twice, cancel and vanish; merchants; stream, timers, order queue and TTL |
+//! | [`shopper`], [`merchant`] | shoppers who retry, pay late, pay twice, cancel, vanish and come back; merchants who receive and count |
+//! | [`aws`] | the table's stream, the queues and the time to live |
 //! | [`world`] | what all of them share; after every change of the table the invariants I1 to I4 are checked |
 //! | [`promises`] | what callers were told, compared with what is recorded once all is quiet |
-//! | [`run`] | one seed from beginning to end |
+//! | [`plan`], [`run`] | what a seed decides; one seed from beginning to end |
+//! | [`search`] | many seeds, and the shortest plan that still fails |
 
-pub mod actors;
+pub mod aws;
+#[cfg(test)]
+mod compare;
 pub mod expression;
 pub mod function;
+pub mod merchant;
 pub mod network;
+pub mod plan;
 pub mod promises;
 pub mod run;
+pub mod search;
+pub mod shopper;
 pub mod table;
 pub mod world;
+
+/// What is sold. The first is hot, and split from time to time.
+pub const SKUS: [&str; 3] = ["hot", "tea", "mug"];

@@ -1,37 +1,82 @@
 //! What callers were told, and whether it stayed true: `I4`, the answers given agree with what is recorded.
 
-use domain::reservation::{Reservation, Status};
+use std::{collections::BTreeMap, fmt};
+
+use domain::{
+    ids::ReservationId,
+    reservation::{Reservation, Status},
+};
 
 use crate::world::World;
 
-/// What a caller was told.
+/// What a shopper wants: units by SKU.
 #[derive(Debug, Clone, PartialEq, Eq)]
-pub enum Promise {
-    /// This reservation or order is sold.
+pub struct Cart(BTreeMap<String, u64>);
+
+impl Cart {
+    /// Lines of the same SKU are one.
+    pub fn of(lines: impl IntoIterator<Item = (String, u64)>) -> Self {
+        let mut cart = BTreeMap::new();
+        for (sku, quantity) in lines {
+            *cart.entry(sku).or_default() += quantity;
+        }
+        Self(cart)
+    }
+
+    fn of_record(record: &Reservation) -> Self {
+        Self::of(record.lines.iter().map(|line| (line.sku.to_string(), line.quantity.units())))
+    }
+}
+
+impl fmt::Display for Cart {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let lines: Vec<String> = self.0.iter().map(|(sku, quantity)| format!("{quantity} {sku}")).collect();
+        f.write_str(&lines.join(", "))
+    }
+}
+
+/// What a caller was told of a reservation or an order.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct Promise {
+    /// Its id.
+    pub id: String,
+    /// What it is for.
+    pub cart: Cart,
+    /// What was said.
+    pub said: Said,
+}
+
+/// See [`Promise`].
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Said {
+    /// These very units are held.
+    Held,
+    /// These very units are sold.
     Sold {
-        /// Its id.
-        id: String,
         /// The merchant's order, where one was named.
         order_id: Option<String>,
     },
-    /// This one is not, and never will be: the money was given back.
+    /// They are not, and never will be: the money was given back.
     Refused {
-        /// Its id.
-        id: String,
         /// The merchant's order that was refused, where one was named.
         order_id: Option<String>,
     },
-    /// This order is accepted, and will be decided.
-    Queued {
-        /// The id of the record that decides it.
-        id: String,
-    },
+    /// They were let go, and nobody will be asked to pay for them.
+    Canceled,
+    /// The order is accepted, and will be decided.
+    Queued,
 }
 
 impl World {
-    /// Takes down a promise.
+    /// Takes down a promise. What is held is looked at right now; whether the rest stays true, once all is quiet.
     pub fn promise(&mut self, promise: Promise) {
-        self.say(|| format!("answered: {promise:?}"));
+        self.say(|| format!("answered: {} {:?}, {}", promise.id, promise.said, promise.cart));
+        let record = promise.id.parse().ok().and_then(|id| self.audit.get(&id));
+        let other = record.map(Cart::of_record).filter(|recorded| *recorded != promise.cart);
+        if let (Said::Held, Some(other)) = (&promise.said, other) {
+            let held = &promise.cart;
+            self.violate(format!("I4 broken: {} was told that it holds {held}, but it holds {other}", promise.id));
+        }
         self.promises.push(promise);
     }
 
@@ -39,31 +84,37 @@ impl World {
     pub fn keep_promises(&mut self) {
         for promise in self.promises.clone() {
             if let Some(broken) = self.broken(&promise) {
-                self.violate(format!("I4 broken: {promise:?}, but {broken}"));
+                self.violate(format!("I4 broken: {} was told {:?}, but {broken}", promise.id, promise.said));
             }
+        }
+        let sold = |id: &ReservationId| {
+            self.audit.get(id).is_some_and(|record| matches!(record.status, Status::Confirmed { .. }))
+        };
+        let ids = self.promises.iter().filter_map(|promise| promise.id.parse::<ReservationId>().ok());
+        let twice = ids.into_iter().find(|id| sold(id) && sold(&id.successor()));
+        if let Some(id) = twice {
+            self.violate(format!("I4 broken: {id} is sold twice, the second time under its successor's id"));
         }
     }
 
     fn broken(&self, promise: &Promise) -> Option<String> {
-        let (id, order_id) = match promise {
-            Promise::Sold { id, order_id } | Promise::Refused { id, order_id } => (id, order_id),
-            Promise::Queued { id } => (id, &None),
-        };
-        let record = self.decided(id);
+        let record = self.decided(&promise.id);
         let sold = record.filter(|record| matches!(record.status, Status::Confirmed { .. }));
         let recorded_order = sold.and_then(|record| record.order_id.as_ref()).map(|order| order.as_str().to_owned());
-        match promise {
-            Promise::Sold { .. } if sold.is_none() => {
-                Some(format!("it is recorded as {:?}", record.map(|record| &record.status)))
+        match (&promise.said, sold) {
+            (Said::Sold { .. }, None) => Some(format!("it is recorded as {:?}", record.map(|record| &record.status))),
+            (Said::Sold { .. }, Some(sold)) if Cart::of_record(sold) != promise.cart => {
+                Some(format!("what is sold is {}, not {}", Cart::of_record(sold), promise.cart))
             }
-            Promise::Sold { .. } if order_id.is_some() && recorded_order != *order_id => {
+            (Said::Sold { order_id: Some(order) }, _) if recorded_order.as_ref() != Some(order) => {
                 Some(format!("it is sold for {recorded_order:?}"))
             }
             // A payment for another order than the recorded one is refused, and stays so.
-            Promise::Refused { .. } if sold.is_some() && (order_id.is_none() || recorded_order == *order_id) => {
+            (Said::Refused { order_id }, Some(_)) if order_id.is_none() || recorded_order == *order_id => {
                 Some("it is sold".to_owned())
             }
-            Promise::Queued { .. } if record.is_none_or(|record| matches!(record.status, Status::Active)) => {
+            (Said::Canceled, Some(_)) => Some("it is sold".to_owned()),
+            (Said::Queued, _) if record.is_none_or(|record| matches!(record.status, Status::Active)) => {
                 Some("nobody has decided it".to_owned())
             }
             _ => None,

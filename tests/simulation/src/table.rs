@@ -1,10 +1,10 @@
 //! The table: what DynamoDB does with a request once it has arrived. One request at a time, each whole or not at all.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::expression::{Item, holds, updated};
+use crate::expression::{Item, holds, updated, well_formed};
 
 /// How the real one is asked and answers: DynamoDB API reference, one operation each.
 #[derive(Debug, Default)]
@@ -27,7 +27,7 @@ pub struct Change {
 }
 
 /// A write that was checked, and what it would do.
-type Checked = Result<Option<Change>, Refused>;
+type Checked = Result<Change, Refused>;
 
 /// Why a write does nothing.
 enum Refused {
@@ -76,8 +76,11 @@ impl Table {
     fn read_many(&self, request: &Value) -> Answer {
         let mut responses = serde_json::Map::new();
         for (table, wanted) in request["RequestItems"].as_object().into_iter().flatten() {
-            let keys = wanted["Keys"].as_array().into_iter().flatten();
-            let found: Vec<&Item> = keys.filter_map(|key| self.items.get(key_of(key))).collect();
+            let keys: Vec<&str> = wanted["Keys"].as_array().into_iter().flatten().map(key_of).collect();
+            if !(1..=100).contains(&keys.len()) || repeats(&keys) {
+                return invalid("a batch names 1 to 100 keys, each once");
+            }
+            let found: Vec<&Item> = keys.into_iter().filter_map(|key| self.items.get(key)).collect();
             responses.insert(table.clone(), json!(found));
         }
         (200, json!({ "Responses": responses, "UnprocessedKeys": {} }))
@@ -94,14 +97,11 @@ impl Table {
                 ((400, body), Vec::new())
             }
             Ok(change) => {
-                let new = change.as_ref().and_then(|change| change.new.clone());
-                let answer = match new {
+                let answer = match &change.new {
                     Some(new) if request["ReturnValues"] == "ALL_NEW" => json!({ "Attributes": new }),
                     _ => json!({}),
                 };
-                let changes: Vec<Change> = change.into_iter().collect();
-                self.apply(&changes);
-                ((200, answer), changes)
+                ((200, answer), self.apply(vec![change]))
             }
         }
     }
@@ -110,10 +110,13 @@ impl Table {
         let mut changes = Vec::new();
         let mut reasons = Vec::new();
         let mut refused = false;
-        for item in request["TransactItems"].as_array().into_iter().flatten() {
-            let Some((kind, write)) = item.as_object().and_then(|item| item.iter().next()) else {
-                return (invalid("an empty transaction item"), Vec::new());
-            };
+        let items = request["TransactItems"].as_array().into_iter().flatten();
+        let writes: Vec<(&String, &Value)> = items.filter_map(Value::as_object).flatten().collect();
+        let keys: Vec<&str> = writes.iter().map(|(kind, write)| written_key(kind, write)).collect();
+        if !(1..=100).contains(&keys.len()) || repeats(&keys) {
+            return (invalid("a transaction writes 1 to 100 items, each once"), Vec::new());
+        }
+        for (kind, write) in writes {
             match self.check(&format!("{kind}Item"), write) {
                 Err(Refused::Invalid(reason)) => return (invalid(&reason), Vec::new()),
                 Err(Refused::Condition(found)) => {
@@ -126,7 +129,7 @@ impl Table {
                 }
                 Ok(change) => {
                     reasons.push(json!({ "Code": "None" }));
-                    changes.extend(change);
+                    changes.push(change);
                 }
             }
         }
@@ -135,19 +138,16 @@ impl Table {
             body["CancellationReasons"] = json!(reasons);
             return ((400, body), Vec::new());
         }
-        self.apply(&changes);
-        ((200, json!({})), changes)
+        ((200, json!({})), self.apply(changes))
     }
 
-    /// What a write would do; nothing where it changes nothing.
+    /// What a write would do.
     fn check(&self, operation: &str, request: &Value) -> Checked {
-        let key = match operation {
-            "PutItem" => key_of(&request["Item"]),
-            _ => key_of(&request["Key"]),
-        };
+        let key = written_key(operation, request);
         let found = self.items.get(key);
         let empty = Item::new();
         let (names, values) = (&request["ExpressionAttributeNames"], &request["ExpressionAttributeValues"]);
+        well_formed(request).map_err(Refused::Invalid)?;
         if let Some(condition) = request["ConditionExpression"].as_str() {
             let verdict = holds(condition, found.unwrap_or(&empty), names, values).map_err(Refused::Invalid)?;
             if !verdict {
@@ -165,17 +165,29 @@ impl Table {
                 Some(updated(update, &before, names, values).map_err(Refused::Invalid)?)
             }
         };
-        Ok(Some(Change { key: key.to_owned(), old: found.cloned(), new }).filter(|change| change.old != change.new))
+        Ok(Change { key: key.to_owned(), old: found.cloned(), new })
     }
 
-    fn apply(&mut self, changes: &[Change]) {
-        for change in changes {
+    /// Carries out what was checked. A write that leaves an item as it is changes nothing, and no stream shows it.
+    fn apply(&mut self, mut changes: Vec<Change>) -> Vec<Change> {
+        changes.retain(|change| change.old != change.new);
+        for change in &changes {
             match &change.new {
                 Some(new) => drop(self.items.insert(change.key.clone(), new.clone())),
                 None => drop(self.items.remove(&change.key)),
             }
         }
+        changes
     }
+}
+
+/// The key of the item that a `Put`, `Update` or `Delete` is about.
+fn written_key<'a>(operation: &str, write: &'a Value) -> &'a str {
+    key_of(&write[if operation.starts_with("Put") { "Item" } else { "Key" }])
+}
+
+fn repeats(keys: &[&str]) -> bool {
+    keys.iter().collect::<BTreeSet<_>>().len() < keys.len()
 }
 
 fn key_of(key: &Value) -> &str {

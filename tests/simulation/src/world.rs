@@ -38,6 +38,8 @@ pub struct World {
     pub rng: Rng,
     /// What goes wrong now.
     pub faults: Faults,
+    /// Everybody wants the same.
+    pub crowd: bool,
     /// The table.
     pub table: Table,
     /// The invariants, over everything stored, kept up to date.
@@ -54,6 +56,8 @@ pub struct World {
     pub news: Arc<Notify>,
     /// What was said to callers; see [`crate::promises`].
     pub promises: Vec<crate::promises::Promise>,
+    /// Every request that reached the table, where somebody wants to repeat them.
+    pub transcript: Option<Vec<(String, Value)>>,
     /// What happened, in words.
     pub log: Vec<String>,
     /// The first thing that must not be.
@@ -71,6 +75,7 @@ impl World {
         Self {
             rng: Rng::with_seed(seed),
             faults,
+            crowd: false,
             table: Table::default(),
             audit: Audit::default(),
             stream: VecDeque::new(),
@@ -79,6 +84,7 @@ impl World {
             in_flight: BTreeSet::new(),
             news: Arc::new(Notify::new()),
             promises: Vec::new(),
+            transcript: None,
             log: Vec::new(),
             violation: None,
             checks: 0,
@@ -160,6 +166,7 @@ impl World {
             return self.take_message(request);
         }
         let (answer, changes) = self.table.call(&request.operation, &request.body);
+        self.written(|| (request.operation.clone(), request.body.clone()));
         if request.writes() {
             let (operation, status) = (&request.operation, answer.0);
             let word = if copy { "a copy of " } else { "" };
@@ -168,6 +175,35 @@ impl World {
         }
         self.changed(changes);
         answer
+    }
+
+    /// DynamoDB deletes an item whose time is over.
+    pub fn expire(&mut self, key: &str) -> Option<Change> {
+        let change = self.table.expire(key)?;
+        self.say(|| format!("TTL deletes {key}"));
+        self.written(|| ("DeleteItem".to_owned(), json!({ "TableName": "table", "Key": { "pk": { "S": key } } })));
+        self.changed(vec![change.clone()]);
+        Some(change)
+    }
+
+    /// When the record of a reservation is to be deleted.
+    #[must_use]
+    pub fn ttl_of(&self, reservation: &str) -> Option<Timestamp> {
+        let item = self.table.get(&format!("R#{reservation}"))?;
+        time_to_live(item).map(Timestamp::from_epoch_seconds)
+    }
+
+    /// How long it is until the next item is to be deleted.
+    #[must_use]
+    pub fn next_deletion(&self) -> Option<Duration> {
+        let next = self.table.items().filter_map(|(_, item)| time_to_live(item)).min()?;
+        Some(Duration::from_secs(next.saturating_sub(self.now().epoch_seconds())))
+    }
+
+    fn written(&mut self, request: impl FnOnce() -> (String, Value)) {
+        if let Some(transcript) = &mut self.transcript {
+            transcript.push(request());
+        }
     }
 
     /// What changed together: checks the invariants, and shows it to the stream.
@@ -234,6 +270,12 @@ impl World {
             _ => (200, json!({})),
         }
     }
+}
+
+/// When an item is to be deleted, in epoch seconds.
+#[must_use]
+pub fn time_to_live(item: &Item) -> Option<u64> {
+    item.get("ttl")?["N"].as_str()?.parse().ok()
 }
 
 fn text(value: &Value) -> String {

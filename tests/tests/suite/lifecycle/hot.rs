@@ -69,8 +69,13 @@ async fn an_announced_peak_is_split_ahead() {
     shop.advance(1_000).await;
     assert_eq!(shop.units("tea").await, Units { available: 500, reserved: 0, sold: 0 });
     assert!(shop.stock("tea").await.number("buckets") > 1);
-    // Then they come home.
-    let stock = shop.put_stock("tea", &json!({})).await.expect(200);
+    // Then they come home. Timers may be at the same children at that very moment; what they leave, the next call brings.
+    let mut stock = shop.put_stock("tea", &json!({})).await.expect(200);
+    for _ in 0..20 {
+        if stock.number("buckets") > 1 {
+            stock = shop.put_stock("tea", &json!({})).await.expect(200);
+        }
+    }
     assert_eq!((stock.number("buckets"), stock.number("available")), (1, 500));
     shop.order(&[("tea", 500)]).await.expect(201);
     shop.close().await;

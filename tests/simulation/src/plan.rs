@@ -1,0 +1,153 @@
+//! What a seed decides before anything begins: who comes, and what is likely to go wrong. A plan is written as it is read, so that one
+//! that has failed can be kept: `17 shoppers=2 merchants=0 without=lost,freeze`.
+
+use std::{fmt, str::FromStr};
+
+use fastrand::Rng;
+
+use crate::{function::Frailty, network::Faults};
+
+/// What a run goes by. Everything follows from the seed; a person may take something away to see whether it matters.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Plan {
+    /// The seed.
+    pub seed: u64,
+    /// How many shoppers come.
+    pub shoppers: usize,
+    /// How many merchants work meanwhile.
+    pub merchants: usize,
+    /// What goes wrong on the way.
+    pub faults: Faults,
+    /// What goes wrong with processes.
+    pub frailty: Frailty,
+    /// TTL deletes at once, not up to two days late.
+    pub prompt_ttl: bool,
+    /// Units of each SKU at first.
+    pub units: i64,
+    /// Everybody wants one unit of the same SKU: its home is crowded, and it splits.
+    pub crowd: bool,
+}
+
+/// A risk, its name and where it stands in a plan.
+type Risk = (&'static str, fn(&mut Plan) -> &mut u32);
+
+/// Everything that can be taken out of a plan.
+const RISKS: [Risk; 9] = [
+    ("lost", |plan| &mut plan.faults.lost),
+    ("reply-lost", |plan| &mut plan.faults.reply_lost),
+    ("failed-after", |plan| &mut plan.faults.failed_after),
+    ("copied", |plan| &mut plan.faults.copied),
+    ("throttled", |plan| &mut plan.faults.throttled),
+    ("conflict", |plan| &mut plan.faults.conflict),
+    ("slow", |plan| &mut plan.faults.slow),
+    ("crash", |plan| &mut plan.frailty.crash),
+    ("freeze", |plan| &mut plan.frailty.freeze),
+];
+
+impl Plan {
+    /// The plan of a seed. Uniform schedules are weak, so each seed is strong in some faults, and calm in the others.
+    #[must_use]
+    pub fn of(seed: u64) -> Self {
+        let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let mut some = |often: u32, most: u32| if rng.u32(0..100) < often { rng.u32(1..=most) } else { 0 };
+        let faults = Faults {
+            lost: some(30, 30),
+            reply_lost: some(50, 80),
+            failed_after: some(30, 40),
+            copied: some(60, 250),
+            throttled: some(20, 20),
+            conflict: some(20, 30),
+            slow: some(50, 80),
+        };
+        let frailty = Frailty { crash: some(60, 200), freeze: some(60, 200) };
+        let crowd = rng.u32(0..8) == 0;
+        Self {
+            seed,
+            shoppers: if crowd { rng.usize(30..=45) } else { rng.usize(3..=14) },
+            merchants: rng.usize(0..=2),
+            faults,
+            frailty,
+            prompt_ttl: rng.bool(),
+            units: if crowd { rng.i64(25..=60) } else { rng.i64(3..=40) },
+            crowd,
+        }
+    }
+
+    /// Plans with a little less in them.
+    pub(crate) fn lesser(self) -> Vec<Self> {
+        let mut plans = Vec::new();
+        if self.shoppers > 1 {
+            plans.extend([self.shoppers / 2, self.shoppers - 1].map(|shoppers| Self { shoppers, ..self }));
+        }
+        if self.merchants > 0 {
+            plans.push(Self { merchants: self.merchants - 1, ..self });
+        }
+        plans.extend(RISKS.iter().filter_map(|(_, risk)| {
+            let mut calmer = self;
+            (std::mem::take(risk(&mut calmer)) > 0).then_some(calmer)
+        }));
+        plans
+    }
+}
+
+impl fmt::Display for Plan {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let whole = Self::of(self.seed);
+        write!(f, "{}", self.seed)?;
+        if self.shoppers != whole.shoppers {
+            write!(f, " shoppers={}", self.shoppers)?;
+        }
+        if self.merchants != whole.merchants {
+            write!(f, " merchants={}", self.merchants)?;
+        }
+        let left_out = |(_, risk): &&Risk| *risk(&mut { whole }) > 0 && *risk(&mut { *self }) == 0;
+        let without: Vec<&str> = RISKS.iter().filter(left_out).map(|(name, _)| *name).collect();
+        if without.is_empty() { Ok(()) } else { write!(f, " without={}", without.join(",")) }
+    }
+}
+
+impl FromStr for Plan {
+    type Err = String;
+
+    fn from_str(text: &str) -> Result<Self, String> {
+        let number = |text: &str| text.parse().map_err(|_| format!("not a number: {text}"));
+        let mut words = text.split_whitespace();
+        let mut plan = Self::of(words.next().unwrap_or_default().parse().map_err(|_| "a plan begins with its seed")?);
+        for word in words {
+            match word.split_once('=').unwrap_or((word, "")) {
+                ("shoppers", count) => plan.shoppers = number(count)?,
+                ("merchants", count) => plan.merchants = number(count)?,
+                ("without", names) => {
+                    for name in names.split(',') {
+                        let risk = RISKS.iter().find(|(known, _)| *known == name);
+                        let (_, risk) = risk.ok_or_else(|| format!("no such risk: {name}"))?;
+                        *risk(&mut plan) = 0;
+                    }
+                }
+                _ => return Err(format!("not a part of a plan: {word}")),
+            }
+        }
+        Ok(plan)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_plan_is_read_as_it_is_written() {
+        for seed in 0..200 {
+            let mut plan = Plan::of(seed);
+            // Down to the smallest, one step of each kind after the other.
+            while let Some(lesser) = plan.lesser().pop() {
+                assert_eq!(plan.to_string().parse(), Ok(plan), "{plan}");
+                plan = lesser;
+            }
+            assert_eq!((plan.shoppers, plan.merchants), (1, 0));
+        }
+        for wrong in ["", "x", "1 shoppers=many", "1 without=luck", "1 luck"] {
+            assert!(wrong.parse::<Plan>().is_err(), "{wrong}");
+        }
+    }
+}

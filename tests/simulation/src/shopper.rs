@@ -1,0 +1,290 @@
+//! Shoppers, and the shop that calls for them: they hold, pay, cancel, vanish, pay twice, pay late, and ask again much later.
+
+use std::time::Duration;
+
+use domain::ids::{Caller, ReservationId};
+use http::{Response, testing::Sample};
+use serde_json::{Value, json};
+use tokio::time::sleep;
+
+use crate::{
+    SKUS,
+    function::Functions,
+    promises::{Cart, Promise, Said},
+};
+
+/// How often a shop repeats a call that was not answered.
+const MAX_ATTEMPTS: u32 = 5;
+
+/// What one shopper wants, under one key.
+#[derive(Clone)]
+struct Wish {
+    key: String,
+    id: String,
+    cart: Cart,
+    sample: Sample,
+}
+
+fn body(response: &Response) -> Value {
+    serde_json::from_str(response.body()).unwrap_or_default()
+}
+
+impl Functions {
+    /// One shopper's whole visit.
+    pub async fn shopper(self, number: usize) {
+        let wait = self.world().millis(0..900_000);
+        sleep(wait).await;
+        let key = format!("shopper-{number}");
+        let way = self.world().rng.u32(0..10);
+        match way {
+            0..=5 => self.checkout(&key).await,
+            6..=7 => self.order(&self.wish("POST /v1/orders", &key, None)).await,
+            _ => {
+                let wish = self.wish("POST /v1/orders", &key, None);
+                let sample = wish.sample.clone().header("Prefer", "respond-async");
+                self.queued_order(Wish { sample, ..wish }).await;
+            }
+        }
+    }
+
+    fn wish(&self, route: &str, key: &str, ttl_seconds: Option<u64>) -> Wish {
+        let mut world = self.world();
+        let count = if world.crowd || world.happens(600) { 1 } else { world.rng.usize(1..=4) };
+        let lines = (0..count).map(|_| {
+            let sku = if world.crowd || world.happens(600) { SKUS[0] } else { SKUS[world.rng.usize(0..SKUS.len())] };
+            let quantity = if world.crowd || world.happens(700) { 1 } else { world.rng.u64(1..=4) };
+            (sku.to_owned(), quantity)
+        });
+        let lines: Vec<(String, u64)> = lines.collect();
+        let mut asked = json!({
+            "lines": lines.iter().map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity })).collect::<Vec<_>>(),
+        });
+        if let Some(ttl_seconds) = ttl_seconds {
+            asked["ttl_seconds"] = json!(ttl_seconds);
+        }
+        Wish {
+            key: key.to_owned(),
+            id: ReservationId::derive(&Caller::new("local"), &key.parse().expect("a key")).to_string(),
+            cart: Cart::of(lines),
+            sample: Sample::new(route).header("Idempotency-Key", key).body(&asked.to_string()),
+        }
+    }
+
+    /// A call as a careful shop makes it: again, under the same key, until it is answered; sometimes much later.
+    pub(crate) async fn insist(&self, sample: Sample) -> Option<Response> {
+        for _ in 0..MAX_ATTEMPTS {
+            match self.call(sample.clone()).await {
+                Some(response) if response.status() < 500 => return Some(response),
+                _ => {}
+            }
+            let pause = {
+                let mut world = self.world();
+                if world.happens(60) { world.millis(300_000..100_000_000) } else { world.millis(200..20_000) }
+            };
+            sleep(pause).await;
+        }
+        None
+    }
+
+    /// Holds, then pays, lets go or vanishes.
+    async fn checkout(&self, key: &str) {
+        let ttl = self.world().rng.u64(300..=1_200);
+        let wish = self.wish("POST /v1/reservations", key, Some(ttl));
+        let Some(answer) = self.insist(wish.sample.clone()).await else { return };
+        if !self.held(&wish, &answer) {
+            return;
+        }
+        let choice = self.world().rng.u32(0..100);
+        match choice {
+            0..=5 => return,
+            6..=13 => return self.haunt(&wish).await,
+            14..=21 => {
+                self.cancel(&wish).await;
+                let changes_his_mind = self.world().happens(300);
+                if changes_his_mind {
+                    self.pay(&wish, "o-1").await;
+                }
+                let comes_back = self.world().happens(400);
+                if comes_back {
+                    self.haunt(&wish).await;
+                }
+                return;
+            }
+            22..=30 => {
+                let route = "POST /v1/reservations/{id}/extend";
+                let longer = Sample::new(route).path("id", &wish.id).header("Idempotency-Key", "e");
+                drop(self.insist(longer.body(r#"{"ttl_seconds": 1800}"#)).await);
+            }
+            // Two tabs: one pays while the other lets go.
+            31..=35 => drop(tokio::join!(self.pay(&wish, "o-1"), self.cancel(&wish))),
+            _ => {}
+        }
+        let before_paying = {
+            let mut world = self.world();
+            if world.happens(250) { world.millis(ttl * 900..ttl * 1_500) } else { world.millis(1_000..ttl * 800) }
+        };
+        sleep(before_paying).await;
+        let twice = self.world().happens(200);
+        if twice {
+            tokio::join!(self.pay(&wish, "o-1"), self.pay(&wish, "o-1"));
+        } else {
+            self.pay(&wish, "o-1").await;
+        }
+        let again = self.world().rng.u32(0..100);
+        match again {
+            // The same request again, hours later: it must hear what became of it, and hold nothing for long.
+            0..=9 => {
+                let wait = self.world().millis(4_000_000..200_000_000);
+                sleep(wait).await;
+                drop(self.insist(wish.sample).await);
+            }
+            // The same key for another cart.
+            10..=19 => {
+                let other = self.wish("POST /v1/reservations", key, Some(ttl));
+                if let Some(answer) = self.insist(other.sample.clone()).await {
+                    self.held(&other, &answer);
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// Whether the answer says that the wish is held.
+    fn held(&self, wish: &Wish, answer: &Response) -> bool {
+        let held = answer.status() == 201 && body(answer)["id"] == json!(wish.id);
+        if held {
+            self.promise(wish, Said::Held);
+        }
+        held
+    }
+
+    fn promise(&self, wish: &Wish, said: Said) {
+        self.world().promise(Promise { id: wish.id.clone(), cart: wish.cart.clone(), said });
+    }
+
+    async fn cancel(&self, wish: &Wish) {
+        let sample =
+            Sample::new("POST /v1/reservations/{id}/cancel").path("id", &wish.id).header("Idempotency-Key", "c");
+        if let Some(answer) = self.insist(sample).await
+            && body(&answer)["status"] == "canceled"
+        {
+            self.promise(wish, Said::Canceled);
+        }
+    }
+
+    /// Never paid, and asked for again, several times at once, when DynamoDB is about to delete the record of it: the protocol's most
+    /// delicate hour.
+    async fn haunt(&self, wish: &Wish) {
+        // Where it goes unpaid, somebody else decides that first.
+        sleep(Duration::from_hours(1)).await;
+        let Some(purged) = self.world().ttl_of(&wish.id) else { return };
+        let wait = {
+            let mut world = self.world();
+            let early = world.rng.u64(0..500);
+            Duration::from_secs(purged.seconds_since(world.now()).saturating_sub(early))
+        };
+        sleep(wait).await;
+        let calls = self.world().rng.usize(2..=5);
+        let mut visits = Vec::new();
+        for _ in 0..calls {
+            let (functions, wish) = (self.clone(), wish.clone());
+            visits.push(tokio::task::spawn_local(async move {
+                if let Some(answer) = functions.call(wish.sample.clone()).await
+                    && functions.held(&wish, &answer)
+                {
+                    functions.pay(&wish, "o-1").await;
+                }
+            }));
+            let pause = self.world().millis(1_000..240_000);
+            sleep(pause).await;
+        }
+        for visit in visits {
+            drop(visit.await);
+        }
+    }
+
+    async fn pay(&self, wish: &Wish, order_id: &str) {
+        let through_the_queue = self.world().happens(200);
+        let order_id = Some(order_id.to_owned());
+        if through_the_queue {
+            let asked = json!({ "reservation_id": wish.id, "order_id": order_id });
+            let sample =
+                Sample::new("POST /v1/orders").header("Idempotency-Key", "q").header("Prefer", "respond-async");
+            if let Some(queued) = self.insist(sample.body(&asked.to_string())).await {
+                self.follow(wish, &queued, order_id).await;
+            }
+            return;
+        }
+        let route = "POST /v1/reservations/{id}/confirm";
+        let sample = Sample::new(route).path("id", &wish.id).header("Idempotency-Key", "p");
+        let Some(paid) = self.insist(sample.body(&json!({ "order_id": order_id }).to_string())).await else { return };
+        match paid.status() {
+            200 => self.promise(wish, Said::Sold { order_id }),
+            _ if body(&paid)["refund_required"] == true => self.promise(wish, Said::Refused { order_id }),
+            _ => {}
+        }
+    }
+
+    /// A sale without a hold, at once.
+    async fn order(&self, wish: &Wish) {
+        let Some(answer) = self.insist(wish.sample.clone()).await else { return };
+        match answer.status() {
+            201 => self.promise(wish, Said::Sold { order_id: None }),
+            409 | 404 | 410 => self.promise(wish, Said::Refused { order_id: None }),
+            _ => {}
+        }
+        let again = self.world().rng.u32(0..100);
+        match again {
+            // Hours or days later: the answer is the same.
+            0..=14 => {
+                let wait = self.world().millis(4_000_000..200_000_000);
+                sleep(wait).await;
+                if let Some(answer) = self.insist(wish.sample.clone()).await
+                    && answer.status() == 201
+                {
+                    self.promise(wish, Said::Sold { order_id: None });
+                }
+            }
+            15..=24 => {
+                let other = self.wish("POST /v1/orders", &wish.key, None);
+                if let Some(answer) = self.insist(other.sample.clone()).await
+                    && answer.status() == 201
+                {
+                    self.promise(&other, Said::Sold { order_id: None });
+                }
+            }
+            _ => {}
+        }
+    }
+
+    /// A sale without a hold, in turn.
+    async fn queued_order(&self, wish: Wish) {
+        let Some(answer) = self.insist(wish.sample.clone()).await else { return };
+        self.follow(&wish, &answer, None).await;
+        let again = self.world().happens(200);
+        if again {
+            // After the queue has forgotten that it had this one.
+            let wait = self.world().millis(301_000..2_000_000);
+            sleep(wait).await;
+            drop(self.insist(wish.sample).await);
+        }
+    }
+
+    /// Asks for a queued order until it is decided.
+    async fn follow(&self, wish: &Wish, queued: &Response, order_id: Option<String>) {
+        if queued.status() != 202 {
+            return;
+        }
+        self.promise(wish, Said::Queued);
+        let issued = body(queued)["id"].as_str().unwrap_or_default().to_owned();
+        for _ in 0..400 {
+            sleep(Duration::from_secs(7)).await;
+            let Some(read) = self.call(Sample::new("GET /v1/orders/{id}").path("id", &issued)).await else { continue };
+            match body(&read)["status"].as_str() {
+                Some("confirmed") => return self.promise(wish, Said::Sold { order_id }),
+                Some("rejected") => return self.promise(wish, Said::Refused { order_id }),
+                _ => {}
+            }
+        }
+    }
+}
