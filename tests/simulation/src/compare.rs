@@ -88,7 +88,7 @@ fn addressed(request: &Value, table: &str) -> Value {
         *named = json!(table);
     }
     if let Some(Value::Object(tables)) = fields.get_mut("RequestItems") {
-        *tables = Map::from_iter(std::mem::take(tables).into_iter().map(|(_, wanted)| (table.to_owned(), wanted)));
+        *tables = std::mem::take(tables).into_iter().map(|(_, wanted)| (table.to_owned(), wanted)).collect();
     }
     if let Some(Value::Array(items)) = fields.get_mut("TransactItems") {
         for write in items.iter_mut().filter_map(Value::as_object_mut).flat_map(Map::values_mut) {

@@ -23,7 +23,9 @@ use store::Store;
 use tokio::time::{Sleep, sleep, timeout};
 
 use crate::{
+    HOLD_SECONDS,
     network::Network,
+    plan::Theme,
     world::{SkewedClock, World},
 };
 
@@ -63,7 +65,7 @@ impl Functions {
         let instances = (0..INSTANCES).map(|number| {
             let skew_seconds = match number {
                 0 => 0,
-                _ => lock(world).rng.i64(-MOST_SKEW_SECONDS..=MOST_SKEW_SECONDS),
+                _ => skew(&mut lock(world).rng),
             };
             instance(world, skew_seconds)
         });
@@ -140,9 +142,17 @@ impl Functions {
             let mut world = self.world();
             let dies = world.happens(frailty.crash).then(|| step(&mut world.rng));
             let stops = world.happens(frailty.freeze).then(|| step(&mut world.rng));
-            // Mostly for minutes; sometimes as long as a record of a refusal lives.
-            let long = if world.happens(125) { 110_000_000 } else { 1_200_000 };
-            (dies, stops, world.millis(1_000..long))
+            // For minutes; or until about when its holds end; or for as long as the record of a refusal lives, and a little longer.
+            let a_day = if world.theme == Theme::Haunted { 400 } else { 50 };
+            let stop = if world.happens(a_day) {
+                86_400_000..88_000_000
+            } else if world.happens(500) {
+                let end = HOLD_SECONDS[world.rng.usize(0..HOLD_SECONDS.len())] * 1_000;
+                end - 60_000..end + 60_000
+            } else {
+                1_000..1_200_000
+            };
+            (dies, stops, world.millis(stop))
         };
         let mut work = pin!(work);
         let mut steps = 0;
@@ -220,6 +230,15 @@ fn config(world: &Arc<Mutex<World>>, clock: &SkewedClock) -> SdkConfig {
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
         .time_source(SharedTimeSource::new(clock.clone()))
         .build()
+}
+
+/// How many seconds a clock is ahead: as many as it may be, or fewer.
+fn skew(rng: &mut Rng) -> i64 {
+    match rng.u32(0..4) {
+        0 => MOST_SKEW_SECONDS,
+        1 => -MOST_SKEW_SECONDS,
+        _ => rng.i64(-MOST_SKEW_SECONDS..=MOST_SKEW_SECONDS),
+    }
 }
 
 /// Between which two steps something happens to a function: most calls have few.

@@ -30,3 +30,6 @@ pub mod world;
 
 /// What is sold. The first is hot, and split from time to time.
 pub const SKUS: [&str; 3] = ["hot", "tea", "mug"];
+
+/// For how long most shoppers hold; a function that stands still may wake up just when a hold ends.
+pub const HOLD_SECONDS: [u64; 3] = [300, 600, 900];

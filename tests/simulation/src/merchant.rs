@@ -4,11 +4,26 @@ use http::testing::Sample;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::{SKUS, function::Functions};
+use crate::{SKUS, function::Functions, plan::Theme};
 
 impl Functions {
-    /// A merchant who receives, corrects, counts and splits.
+    /// A merchant at work.
     pub async fn merchant(self, number: usize) {
+        let theme = self.world().theme;
+        if theme == Theme::Restless { self.change_his_mind().await } else { self.keep_the_shelf(number).await }
+    }
+
+    /// Announces a peak of the same SKU and calls it off, again and again.
+    async fn change_his_mind(&self) {
+        for turn in 0..12 {
+            let wait = self.world().millis(5_000..60_000);
+            sleep(wait).await;
+            self.settings(SKUS[0], if turn % 2 == 0 { 96 } else { 0 }).await;
+        }
+    }
+
+    /// Receives, corrects, counts and splits.
+    async fn keep_the_shelf(&self, number: usize) {
         for turn in 0..6 {
             let wait = self.world().millis(20_000..300_000);
             sleep(wait).await;

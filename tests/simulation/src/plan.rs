@@ -24,8 +24,22 @@ pub struct Plan {
     pub prompt_ttl: bool,
     /// Units of each SKU at first.
     pub units: i64,
+    /// What kind of day it is.
+    pub theme: Theme,
+}
+
+/// Kinds of days. On an ordinary one much is possible and little of it likely; the others are made for what is rare.
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq)]
+pub enum Theme {
+    /// A bit of everything.
+    #[default]
+    Everyday,
     /// Everybody wants one unit of the same SKU: its home is crowded, and it splits.
-    pub crowd: bool,
+    Crowd,
+    /// Most do not pay, and ask again when the record of that is deleted; functions stand still for a day.
+    Haunted,
+    /// Merchants announce peaks of one SKU and call them off, while its orders come through the queue: children come and go.
+    Restless,
 }
 
 /// A risk, its name and where it stands in a plan.
@@ -49,6 +63,12 @@ impl Plan {
     #[must_use]
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
+        let theme = match rng.u32(0..100) {
+            0..=55 => Theme::Everyday,
+            56..=67 => Theme::Crowd,
+            68..=85 => Theme::Haunted,
+            _ => Theme::Restless,
+        };
         let mut some = |often: u32, most: u32| if rng.u32(0..100) < often { rng.u32(1..=most) } else { 0 };
         let faults = Faults {
             lost: some(30, 30),
@@ -59,17 +79,22 @@ impl Plan {
             conflict: some(20, 30),
             slow: some(50, 80),
         };
-        let frailty = Frailty { crash: some(60, 200), freeze: some(60, 200) };
-        let crowd = rng.u32(0..8) == 0;
+        let crash = some(60, 200);
+        let freeze = if theme == Theme::Haunted { some(100, 400) } else { some(60, 200) };
+        let (shoppers, merchants, units) = match theme {
+            Theme::Everyday | Theme::Haunted => (3..=14, 0..=2, 3..=40),
+            Theme::Crowd => (30..=45, 0..=2, 25..=60),
+            Theme::Restless => (8..=25, 2..=3, 40..=60),
+        };
         Self {
             seed,
-            shoppers: if crowd { rng.usize(30..=45) } else { rng.usize(3..=14) },
-            merchants: rng.usize(0..=2),
+            shoppers: rng.usize(shoppers),
+            merchants: rng.usize(merchants),
             faults,
-            frailty,
-            prompt_ttl: rng.bool(),
-            units: if crowd { rng.i64(25..=60) } else { rng.i64(3..=40) },
-            crowd,
+            frailty: Frailty { crash, freeze },
+            prompt_ttl: theme == Theme::Haunted || rng.bool(),
+            units: rng.i64(units),
+            theme,
         }
     }
 

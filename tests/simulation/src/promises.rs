@@ -113,7 +113,10 @@ impl World {
             (Said::Refused { order_id }, Some(_)) if order_id.is_none() || recorded_order == *order_id => {
                 Some("it is sold".to_owned())
             }
-            (Said::Canceled, Some(_)) => Some("it is sold".to_owned()),
+            // A day after it was let go nothing is known of it, and the same key asks for something new.
+            (Said::Canceled, Some(_)) if !self.purged.contains(&format!("R#{}", promise.id)) => {
+                Some("it is sold".to_owned())
+            }
             (Said::Queued, _) if record.is_none_or(|record| matches!(record.status, Status::Active)) => {
                 Some("nobody has decided it".to_owned())
             }

@@ -73,7 +73,7 @@ impl Plan {
         {
             let mut world = functions.world();
             world.transcript = transcribed.then(Vec::new);
-            world.crowd = self.crowd;
+            world.theme = self.theme;
         }
         for sku in SKUS {
             functions.settings(sku, if self.seed.is_multiple_of(3) { 64 } else { 0 }).await;

@@ -8,8 +8,9 @@ use serde_json::{Value, json};
 use tokio::time::sleep;
 
 use crate::{
-    SKUS,
+    HOLD_SECONDS, SKUS,
     function::Functions,
+    plan::Theme,
     promises::{Cart, Promise, Said},
 };
 
@@ -32,10 +33,17 @@ fn body(response: &Response) -> Value {
 impl Functions {
     /// One shopper's whole visit.
     pub async fn shopper(self, number: usize) {
-        let wait = self.world().millis(0..900_000);
+        let wait = {
+            let mut world = self.world();
+            let opening_hours = if world.theme == Theme::Restless { 400_000 } else { 900_000 };
+            world.millis(0..opening_hours)
+        };
         sleep(wait).await;
         let key = format!("shopper-{number}");
-        let way = self.world().rng.u32(0..10);
+        let way = {
+            let mut world = self.world();
+            if world.theme == Theme::Restless && world.happens(700) { 9 } else { world.rng.u32(0..10) }
+        };
         match way {
             0..=5 => self.checkout(&key).await,
             6..=7 => self.order(&self.wish("POST /v1/orders", &key, None)).await,
@@ -49,10 +57,11 @@ impl Functions {
 
     fn wish(&self, route: &str, key: &str, ttl_seconds: Option<u64>) -> Wish {
         let mut world = self.world();
-        let count = if world.crowd || world.happens(600) { 1 } else { world.rng.usize(1..=4) };
+        let alike = matches!(world.theme, Theme::Crowd | Theme::Restless);
+        let count = if alike || world.happens(600) { 1 } else { world.rng.usize(1..=4) };
         let lines = (0..count).map(|_| {
-            let sku = if world.crowd || world.happens(600) { SKUS[0] } else { SKUS[world.rng.usize(0..SKUS.len())] };
-            let quantity = if world.crowd || world.happens(700) { 1 } else { world.rng.u64(1..=4) };
+            let sku = if alike || world.happens(600) { SKUS[0] } else { SKUS[world.rng.usize(0..SKUS.len())] };
+            let quantity = if alike || world.happens(700) { 1 } else { world.rng.u64(1..=4) };
             (sku.to_owned(), quantity)
         });
         let lines: Vec<(String, u64)> = lines.collect();
@@ -88,13 +97,30 @@ impl Functions {
 
     /// Holds, then pays, lets go or vanishes.
     async fn checkout(&self, key: &str) {
-        let ttl = self.world().rng.u64(300..=1_200);
+        let ttl = {
+            let mut world = self.world();
+            let shortest = world.theme == Theme::Restless;
+            if shortest {
+                HOLD_SECONDS[0]
+            } else if world.happens(700) {
+                HOLD_SECONDS[world.rng.usize(0..3)]
+            } else {
+                world.rng.u64(300..=1_200)
+            }
+        };
         let wish = self.wish("POST /v1/reservations", key, Some(ttl));
         let Some(answer) = self.insist(wish.sample.clone()).await else { return };
         if !self.held(&wish, &answer) {
             return;
         }
-        let choice = self.world().rng.u32(0..100);
+        let choice = {
+            let mut world = self.world();
+            if world.theme == Theme::Haunted && world.happens(600) {
+                world.rng.u32(0..22)
+            } else {
+                world.rng.u32(0..100)
+            }
+        };
         match choice {
             0..=5 => return,
             6..=13 => return self.haunt(&wish).await,
@@ -104,7 +130,11 @@ impl Functions {
                 if changes_his_mind {
                     self.pay(&wish, "o-1").await;
                 }
-                let comes_back = self.world().happens(400);
+                let comes_back = {
+                    let mut world = self.world();
+                    let often = if world.theme == Theme::Haunted { 700 } else { 300 };
+                    world.happens(often)
+                };
                 if comes_back {
                     self.haunt(&wish).await;
                 }
@@ -173,30 +203,32 @@ impl Functions {
     }
 
     /// Never paid, and asked for again, several times at once, when DynamoDB is about to delete the record of it: the protocol's most
-    /// delicate hour.
+    /// delicate hour. Where that gives the record another day, again a day later.
     async fn haunt(&self, wish: &Wish) {
-        // Where it goes unpaid, somebody else decides that first.
-        sleep(Duration::from_hours(1)).await;
-        let Some(purged) = self.world().ttl_of(&wish.id) else { return };
-        let wait = {
-            let mut world = self.world();
-            let early = world.rng.u64(0..500);
-            Duration::from_secs(purged.seconds_since(world.now()).saturating_sub(early))
-        };
-        sleep(wait).await;
-        let calls = self.world().rng.usize(2..=5);
         let mut visits = Vec::new();
-        for _ in 0..calls {
-            let (functions, wish) = (self.clone(), wish.clone());
-            visits.push(tokio::task::spawn_local(async move {
-                if let Some(answer) = functions.call(wish.sample.clone()).await
-                    && functions.held(&wish, &answer)
-                {
-                    functions.pay(&wish, "o-1").await;
-                }
-            }));
-            let pause = self.world().millis(1_000..240_000);
-            sleep(pause).await;
+        for _ in 0..3 {
+            // Where it goes unpaid, somebody else decides that first.
+            sleep(Duration::from_hours(1)).await;
+            let Some(purged) = self.world().ttl_of(&wish.id) else { break };
+            let wait = {
+                let mut world = self.world();
+                let early = world.rng.u64(0..500);
+                Duration::from_secs(purged.seconds_since(world.now()).saturating_sub(early))
+            };
+            sleep(wait).await;
+            let calls = self.world().rng.usize(2..=5);
+            for _ in 0..calls {
+                let (functions, wish) = (self.clone(), wish.clone());
+                visits.push(tokio::task::spawn_local(async move {
+                    if let Some(answer) = functions.call(wish.sample.clone()).await
+                        && functions.held(&wish, &answer)
+                    {
+                        functions.pay(&wish, "o-1").await;
+                    }
+                }));
+                let pause = self.world().millis(1_000..240_000);
+                sleep(pause).await;
+            }
         }
         for visit in visits {
             drop(visit.await);

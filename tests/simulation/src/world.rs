@@ -22,6 +22,7 @@ use tokio::{sync::Notify, time::Instant};
 use crate::{
     expression::Item,
     network::{Fate, Faults, Sent},
+    plan::Theme,
     table::{Answer, Change, Table},
 };
 
@@ -38,8 +39,8 @@ pub struct World {
     pub rng: Rng,
     /// What goes wrong now.
     pub faults: Faults,
-    /// Everybody wants the same.
-    pub crowd: bool,
+    /// What kind of day it is.
+    pub theme: Theme,
     /// The table.
     pub table: Table,
     /// The invariants, over everything stored, kept up to date.
@@ -64,6 +65,8 @@ pub struct World {
     pub violation: Option<String>,
     /// Checks of the invariants so far.
     pub checks: u64,
+    /// What TTL has deleted: nobody remembers it.
+    pub purged: BTreeSet<String>,
     deduplicated: BTreeMap<String, Instant>,
     began: Instant,
 }
@@ -75,7 +78,7 @@ impl World {
         Self {
             rng: Rng::with_seed(seed),
             faults,
-            crowd: false,
+            theme: Theme::Everyday,
             table: Table::default(),
             audit: Audit::default(),
             stream: VecDeque::new(),
@@ -88,6 +91,7 @@ impl World {
             log: Vec::new(),
             violation: None,
             checks: 0,
+            purged: BTreeSet::new(),
             deduplicated: BTreeMap::new(),
             began: Instant::now(),
         }
@@ -152,9 +156,16 @@ impl World {
         (Fate::Fine, there, back)
     }
 
-    /// How late a copy comes: often soon, sometimes when its signature is nearly dead.
+    /// How late a copy comes: often soon, sometimes when its signature is nearly dead, by a clock that was wrong.
     pub fn lateness(&mut self) -> Duration {
-        if self.rng.bool() { self.millis(1..5_000) } else { self.millis(5_000..305_000) }
+        let at_the_last_moment = if self.theme == Theme::Restless { 500 } else { 100 };
+        if self.happens(at_the_last_moment) {
+            self.millis(265_000..335_000)
+        } else if self.rng.bool() {
+            self.millis(1..5_000)
+        } else {
+            self.millis(5_000..335_000)
+        }
     }
 
     /// A request arrives.
@@ -181,6 +192,7 @@ impl World {
     pub fn expire(&mut self, key: &str) -> Option<Change> {
         let change = self.table.expire(key)?;
         self.say(|| format!("TTL deletes {key}"));
+        self.purged.insert(key.to_owned());
         self.written(|| ("DeleteItem".to_owned(), json!({ "TableName": "table", "Key": { "pk": { "S": key } } })));
         self.changed(vec![change.clone()]);
         Some(change)
