@@ -106,9 +106,9 @@ struct Search<'a> {
 impl Search<'_> {
     async fn run(mut self, begin: Begin) -> Result<Acquired, Fault> {
         let routes = &self.store.routes;
-        let mut began = self.store.now();
+        let mut looked_at = self.store.now();
         if let (Begin::Recalling, Some(rest)) = (begin, self.rest)
-            && let Some(available) = routes.short_of(&self.stock, rest, began)
+            && let Some(available) = routes.short_of(&self.stock, rest, looked_at)
         {
             return Ok(self.end(Missing::Short { available }));
         }
@@ -123,7 +123,7 @@ impl Search<'_> {
             }
             self.turn = turn;
             if home.is_none() {
-                began = self.store.now();
+                looked_at = self.store.now();
                 if trusts_routes {
                     match self.first(rest).await? {
                         // Another child is next, and not the home: all the others are there.
@@ -150,7 +150,7 @@ impl Search<'_> {
             if trusts_routes {
                 continue;
             }
-            match self.round(rest, seen, began).await? {
+            match self.round(rest, seen, looked_at).await? {
                 Round::Again(image) => home = image,
                 Round::End(missing) => return Ok(self.end(missing)),
             }
@@ -194,7 +194,7 @@ impl Search<'_> {
     }
 
     /// Looks at all buckets and takes what fits; else makes units reachable; else says what is missing.
-    async fn round(&mut self, rest: Quantity, home: Bucket, began: Timestamp) -> Result<Round, Fault> {
+    async fn round(&mut self, rest: Quantity, home: Bucket, looked_at: Timestamp) -> Result<Round, Fault> {
         let window = home.home().copied().unwrap_or_default();
         if home.free >= rest.units() && children(&window) > LONG_GLANCE {
             return self.at_home(&home, rest).await;
@@ -229,13 +229,13 @@ impl Search<'_> {
         }
         let available = buckets.values().map(|bucket| bucket.free).sum();
         if available < rest.units() {
-            return self.short(available, home, began).await;
+            return self.short(available, home, looked_at).await;
         }
         self.bring_within_reach(home, home_is_full, rest, &buckets).await
     }
 
     /// "Short" is only true if no units moved between the buckets while they were read one after the other.
-    async fn short(&self, available: u64, seen: &Bucket, began: Timestamp) -> Result<Round, Fault> {
+    async fn short(&self, available: u64, seen: &Bucket, looked_at: Timestamp) -> Result<Round, Fault> {
         let generation = |bucket: &Bucket| bucket.home().map(|home| home.generation);
         if seen.home().is_some_and(|home| !home.window().is_empty()) {
             let home = self.store.get_bucket(&self.stock.home()).await?;
@@ -248,7 +248,7 @@ impl Search<'_> {
             return Ok(Round::End(Missing::Contended));
         }
         if !self.throttled {
-            self.store.routes.saw_all(&self.stock, began, available);
+            self.store.routes.saw_all(&self.stock, looked_at, available);
         }
         Ok(Round::End(Missing::Short { available }))
     }

@@ -20,7 +20,7 @@ use domain::{
 
 use crate::{
     design::buckets::{Bucket, Seen, Status, Stock},
-    limits::BATCH_KEYS,
+    limits::{BATCH_KEYS, STORE_ATTEMPTS},
     market::{Answer, Shopper},
     table::{Bill, Fault, Key},
 };
@@ -61,8 +61,8 @@ pub struct Search<'a> {
     bill: &'a Bill,
     closed: BTreeSet<usize>,
     tidied: BTreeSet<usize>,
-    /// Anything, and any child.
     throttled: bool,
+    /// A child was throttled.
     busy: bool,
     turn: u32,
 }
@@ -80,7 +80,7 @@ impl<'a> Search<'a> {
             return Ok(Answer::SoldOut);
         }
         let mut home = None;
-        let mut began = self.stock.now();
+        let mut looked_at = self.stock.now();
         let mut trusts_routes = begin == Begin::Recalling;
         for turn in 0..MAX_ROUNDS {
             if self.busy {
@@ -88,14 +88,15 @@ impl<'a> Search<'a> {
             }
             self.turn = turn;
             if home.is_none() {
-                began = self.stock.now();
+                looked_at = self.stock.now();
                 if trusts_routes {
                     match self.first().await? {
                         Some(Tried::Held) => return Ok(Answer::Reserved),
                         Some(Tried::Refused(seen)) if seen.bucket == 0 => home = Some(seen),
-                        // Another child, rather than the home, at which all others are.
-                        Some(Tried::Refused(_) | Tried::Throttled) => continue,
-                        None => {}
+                        // Another child is next, and not the home: all the others are there.
+                        Some(Tried::Refused(_)) => continue,
+                        Some(Tried::Throttled) if self.busy => break,
+                        Some(Tried::Throttled) | None => {}
                     }
                 }
             }
@@ -110,7 +111,7 @@ impl<'a> Search<'a> {
             if trusts_routes {
                 continue;
             }
-            match self.round(seen, began).await? {
+            match self.round(seen, looked_at).await? {
                 Round::Held => return Ok(Answer::Reserved),
                 Round::Short if self.throttled => return Ok(Answer::Contended),
                 Round::Short => return Ok(Answer::SoldOut),
@@ -170,7 +171,7 @@ impl<'a> Search<'a> {
         }
     }
 
-    async fn round(&mut self, home: Seen, began: Timestamp) -> Result<Round, Fault> {
+    async fn round(&mut self, home: Seen, looked_at: Timestamp) -> Result<Round, Fault> {
         if home.free > 0 && home.next_child > LONG_GLANCE {
             return self.at_home(home).await;
         }
@@ -192,7 +193,7 @@ impl<'a> Search<'a> {
                 self.stock.table.read(Stock::key(0), self.bill, || ()).await?;
             }
             if !self.throttled {
-                self.stock.route(self.process).saw_all(began, 0);
+                self.stock.route(self.process).saw_all(looked_at, 0);
             }
             return Ok(Round::Short);
         }
@@ -293,17 +294,6 @@ impl<'a> Search<'a> {
 
     /// Opens children for units that the home has and cannot give, and holds one in one of them.
     async fn open_and_hold(&mut self, home: Seen) -> Result<Round, Fault> {
-        Ok(match self.open(home).await? {
-            Some(opened) => after(&self.try_hold(opened).await?),
-            None => {
-                self.stock.table.store_pause(self.turn.min(6)).await;
-                Round::Again(None)
-            }
-        })
-    }
-
-    /// Opens children of the home as it was seen, and says one of them; none if somebody else was there.
-    async fn open(&self, home: Seen) -> Result<Option<usize>, Fault> {
         let window = Home { next_child: home.next_child, ..self.stock.home() };
         let sizes = sizes_of_children(u64::from(home.free), &window, one());
         let sizes: Vec<u32> = sizes.into_iter().filter_map(|size| u32::try_from(size).ok()).collect();
@@ -321,12 +311,18 @@ impl<'a> Search<'a> {
         };
         match self.stock.table.transact_once(&items, self.bill, &mut open).await {
             Ok(true) => {}
-            Ok(false) | Err(Fault::Conflict) => return Ok(None),
-            Err(fault) => return Err(fault),
+            // The image of the home comes with the refusal.
+            Ok(false) => return Ok(Round::Again(Some(self.stock.see(0)))),
+            // Canceled by another, or because the units of one of its items were used up.
+            Err(Fault::Conflict | Fault::Throttled) => {
+                self.stock.table.store_pause(self.turn.min(STORE_ATTEMPTS)).await;
+                return Ok(Round::Again(None));
+            }
         }
         let at = usize::try_from(self.spread() % sizes.len() as u64).unwrap_or(0);
-        self.stock.route(self.process).opened(window.next_child + u32::try_from(at).unwrap_or(0), u64::from(sizes[at]));
-        Ok(Some(first + at))
+        let opened = window.next_child + u32::try_from(at).unwrap_or(0);
+        self.stock.route(self.process).opened(opened, u64::from(sizes[at]));
+        Ok(after(&self.try_hold(first + at).await?))
     }
 
     /// Brings a child's free units home.

@@ -49,13 +49,13 @@ impl Search<'_> {
     /// Opens children for units that the home has but cannot give, and holds `part` in one of them.
     async fn open_and_hold(&mut self, home: &Bucket, part: Quantity) -> Result<Round, Fault> {
         let window = home.home().copied().unwrap_or_default();
-        let held = (part.units() > CHILD_UNITS).then_some(Hold { quantity: part, expires_at: self.expires_at });
+        let born_with = (part.units() > CHILD_UNITS).then_some(Hold { quantity: part, expires_at: self.expires_at });
         let sizes = sizes_of_children(home.free, &window, part);
-        let opening = match held {
+        let opening = match born_with {
             Some(hold) => self.store.open_held(&self.stock, home, self.id, hold).await?,
             None => self.store.open_children(&self.stock, home, &sizes).await?,
         };
-        match (opening, held) {
+        match (opening, born_with) {
             (Opening::Refused(home), _) => return Ok(Round::Again(home)),
             (Opening::Contended, _) => Pauses::of(self.id.as_str()).pause(self.turn).await,
             (Opening::Opened, Some(hold)) => self.taken(&self.stock.child(window.next_child), hold),
