@@ -1,18 +1,19 @@
 //! Taking units for one line: which bucket to try, and what a refused hold means.
 //!
-//! 1. *First try*: one bucket, chosen by the reservation's id among those that this process believes to have units; the home
-//!    where it knows of no child. On a SKU that is not hot this is the only step.
-//! 2. *Home*: refused there, its image names the window of children, and the holds that may be over.
-//! 3. *Survey*: the children of the window are read at once, and [`split`] says where the line fits: in one bucket if any is
-//!    large enough, else over several.
-//! 4. With enough units, but not where a hold can be made: *open* a child for those of a home that is full of holds, and bring
+//! 1. *First try*: the home, where the SKU is not known to be split; on a SKU that is not hot this is the only step. Where it is, the bucket
+//!    that this process believes in, or one of a few children that it looks at ([`crate::route`]).
+//! 2. *Home*: its image names the window of children, and the holds that may be over.
+//! 3. *Many children, and units at home*: they are held there; or, after room was looked for in it, *opened* as children.
+//! 4. *Survey*: otherwise the children of the window are read, the newest first, until one has what is missing, and [`split`] says where
+//!    the line fits: in one bucket if any is large enough, else over several.
+//! 5. With enough units, but not where a hold can be made: *open* children for those of a home that is full of holds, and bring
 //!    those of a child that is full of holds *home*. Then look again.
-//! 5. Otherwise the line is short.
+//! 6. Otherwise the line is short.
 
 use crate::{
-    bucket::{Bucket, BucketId, Hold},
+    bucket::{Bucket, BucketId, Hold, Home},
     ids::ReservationId,
-    limits::{CHILD_UNITS, MAX_CHILDREN_AHEAD},
+    limits::{CHILD_UNITS, MAX_CHILDREN_AHEAD, MAX_CHILDREN_AT_ONCE, PEAK_SECONDS_AHEAD},
     quantity::Quantity,
     time::Timestamp,
 };
@@ -64,7 +65,7 @@ pub struct Seen {
 }
 
 /// Where to hold `wanted` units: one bucket that has them all, the same for the same `spread` and different ones for different
-/// shoppers; else as few buckets as possible; nothing if all of them together do not have enough.
+/// shoppers, the likelier the more it has; else as few buckets as possible; nothing if all of them together do not have enough.
 #[must_use]
 pub fn split(wanted: Quantity, mut seen: Vec<Seen>, spread: u64) -> Option<Vec<(BucketId, Quantity)>> {
     let total: u64 = seen.iter().map(|s| s.free).sum();
@@ -72,7 +73,7 @@ pub fn split(wanted: Quantity, mut seen: Vec<Seen>, spread: u64) -> Option<Vec<(
         return None;
     }
     let large: Vec<&Seen> = seen.iter().filter(|s| s.free >= wanted.units()).collect();
-    if let Some(chosen) = pick(&large, spread) {
+    if let Some(chosen) = pick_by_weight(&large, |seen| seen.free, spread) {
         return Some(vec![(chosen.bucket.clone(), wanted)]);
     }
     seen.sort_by(|a, b| b.free.cmp(&a.free).then_with(|| a.bucket.cmp(&b.bucket)));
@@ -94,6 +95,18 @@ pub fn pick<T>(choices: &[T], spread: u64) -> Option<&T> {
     usize::try_from(spread % count).ok().and_then(|index| choices.get(index))
 }
 
+/// One of `choices`, the same for the same `spread`; for different ones the likelier the more it weighs.
+pub fn pick_by_weight<T>(choices: &[T], weight: impl Fn(&T) -> u64, spread: u64) -> Option<&T> {
+    let total: u64 = choices.iter().map(&weight).sum();
+    let mut place = spread.checked_rem(total)?;
+    choices.iter().find(|choice| {
+        let weight = weight(choice);
+        let here = place < weight;
+        place = place.saturating_sub(weight);
+        here
+    })
+}
+
 /// How many units a new child takes from a home with `free` units so that `wanted` fit in it; nothing if the home has too few.
 ///
 /// A child takes at most [`CHILD_UNITS`], so that the holds in it never outgrow 1 KB. A line of more units than that gets a child
@@ -103,11 +116,33 @@ pub fn child_size(free: u64, wanted: Quantity) -> Option<u64> {
     (free >= wanted.units()).then(|| wanted.units().max(free.min(CHILD_UNITS)))
 }
 
-/// How many children to open ahead of an announced peak: enough for its first second, no more than the units fill, and bounded; the
-/// shoppers of a larger peak open the rest.
+/// The sizes of the children that a shopper who wants `wanted` units opens in one transaction; none if the home has too few.
+///
+/// As many as there are already, so that a SKU that is hot for a moment is not scattered: one, one more, two, four, and so on; but at once
+/// as many as fit in a transaction where a peak was announced.
+#[must_use]
+pub fn sizes_of_children(home_free: u64, home: &Home, wanted: Quantity) -> Vec<u64> {
+    let Some(first) = child_size(home_free, wanted) else { return Vec::new() };
+    let open = home.next_child.saturating_sub(home.first_child);
+    let most =
+        if home.expected_peak_per_second > 0 { MAX_CHILDREN_AT_ONCE } else { open.clamp(1, MAX_CHILDREN_AT_ONCE) };
+    // A line too large for any child is born with its hold: nobody else finds anything there.
+    let most = if first > CHILD_UNITS { 1 } else { most };
+    let mut left = home_free;
+    let sizes = (0..most).map_while(|number| {
+        let size = if number == 0 { first } else { left.min(CHILD_UNITS) };
+        left -= size;
+        (size > 0).then_some(size)
+    });
+    sizes.collect()
+}
+
+/// How many children to open ahead of an announced peak: enough for its first ten seconds, no more than the units fill, and bounded; the
+/// shoppers of a larger or longer one open the rest.
 #[must_use]
 pub fn children_ahead(expected_peak_per_second: u64, free: u64) -> u64 {
-    expected_peak_per_second.div_ceil(CHILD_UNITS).min(free / CHILD_UNITS).min(MAX_CHILDREN_AHEAD)
+    let units = expected_peak_per_second.saturating_mul(PEAK_SECONDS_AHEAD);
+    units.div_ceil(CHILD_UNITS).min(free / CHILD_UNITS).min(MAX_CHILDREN_AHEAD)
 }
 
 #[cfg(test)]
@@ -158,12 +193,36 @@ mod tests {
     }
 
     #[test]
-    fn a_peak_is_split_for_its_first_second() {
+    fn a_peak_is_split_for_its_first_ten_seconds() {
         for (peak, free, children) in
-            [(0, 1_000, 0), (5_000, 10_000, 157), (5_000, 100, 3), (100_000, 1_000_000, 256), (1, 31, 0), (1, 32, 1)]
+            [(0, 1_000, 0), (500, 10_000, 157), (5_000, 100, 3), (100_000, 1_000_000, 8_192), (1, 31, 0), (1, 32, 1)]
         {
             assert_eq!(children_ahead(peak, free), children, "{peak}/s of {free}");
         }
+    }
+
+    #[test]
+    fn shoppers_open_as_many_children_as_there_are_and_a_whole_transaction_for_a_peak() {
+        let sizes = |free, open: u32, peak, wanted| {
+            let home = Home { first_child: 5, next_child: 5 + open, expected_peak_per_second: peak, ..Home::default() };
+            sizes_of_children(free, &home, Quantity::new(wanted).unwrap())
+        };
+        assert_eq!(sizes(1_000, 0, 0, 1), [32]);
+        assert_eq!(sizes(1_000, 1, 0, 1), [32]);
+        assert_eq!(sizes(1_000, 3, 0, 1), [32; 3]);
+        assert_eq!(sizes(9_999, 300, 0, 1), [32; 32]);
+        assert_eq!(sizes(9_999, 0, 1, 1), [32; 32]);
+        assert_eq!(sizes(70, 0, 1, 1), [32, 32, 6]);
+        assert_eq!(sizes(9_999, 300, 1, 50), [50], "born with its hold");
+        assert_eq!(sizes(4, 300, 1, 5), [0; 0]);
+    }
+
+    #[test]
+    fn the_fullest_is_the_likeliest() {
+        let choices = [0_u64, 3, 1];
+        let picked = |spread| pick_by_weight(&choices, |weight| *weight, spread).copied();
+        assert_eq!([0, 1, 2, 3, 4].map(picked), [Some(3), Some(3), Some(3), Some(1), Some(3)]);
+        assert_eq!(pick_by_weight(&[0_u64], |weight| *weight, 7), None);
     }
 
     proptest! {

@@ -11,6 +11,7 @@
 //! | [`bucket`] | where units are: a home and its children, and the holds inside them |
 //! | [`reservation`] | the record that decides holds |
 //! | [`acquire`] | which bucket to try next, and what a refused hold means |
+//! | [`route`] | where one process looks first for the units of a SKU that is split |
 //! | [`order`] | orders that wait in a queue: their ids, and what has become of one |
 //! | [`group_commit`] | many queued orders decided with one write for each bucket |
 //! | [`resolve`] | what becomes of a hold once its reservation is known |
@@ -30,5 +31,6 @@ pub mod quantity;
 pub mod refusal;
 pub mod reservation;
 pub mod resolve;
+pub mod route;
 pub mod stock;
 pub mod time;

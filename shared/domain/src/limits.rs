@@ -51,9 +51,19 @@ pub const MAX_HOLDS: usize = 24;
 /// Units that a child is opened with. No more than this many holds can then be in it, so it never outgrows 1 KB.
 pub const CHILD_UNITS: u64 = 32;
 
-/// Children opened ahead of an announced peak, and folded back in one call. Each takes a transaction on the home, about 15 ms; 256 of
-/// them stay well within a request's time, and are as many as a home could give away in the first second of a sale.
-pub const MAX_CHILDREN_AHEAD: u64 = 256;
+/// Children that one transaction opens: each costs the same two write units, but the home is in the hands of one transaction at a time.
+/// DynamoDB takes 100 items in a transaction; a third of that is enough, and a transaction that is canceled is billed for each of its items.
+pub const MAX_CHILDREN_AT_ONCE: u32 = 32;
+
+/// Seconds of an announced peak for which units are put into children ahead. The longer, the fewer shoppers of the rush open any.
+pub const PEAK_SECONDS_AHEAD: u64 = 10;
+
+/// Children opened ahead of an announced peak: 262,144 units. Opening them takes 256 transactions on the home, one after the other, about
+/// six seconds of the fifteen that a request may take; and whoever wants an exact sum of a SKU reads all of its children.
+pub const MAX_CHILDREN_AHEAD: u64 = 8_192;
+
+/// Children folded back in one call: each takes up to two transactions, about 30 ms.
+pub const MAX_CHILDREN_FOLDED: usize = 256;
 
 /// Confirmed holds that one write settles.
 pub const MAX_SETTLED_AT_ONCE: usize = 10;

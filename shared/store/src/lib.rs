@@ -16,6 +16,8 @@
 //! |---|---|---|
 //! | reserve, one line | 2: hold, record | 2 |
 //! | reserve, refused | 1 write and 1 read | 1 |
+//! | reserve, one line, a hot SKU | 2; and one read of a few children, once in about 28 orders of a process | 2 |
+//! | reserve, a hot SKU that was just seen empty | 1 read | 0 |
 //! | confirm, any number of lines | 1 | 1 for each KB of the record: a cart of about ten lines |
 //! | cancel, one line | 2: decide, release | 2 |
 //!

@@ -22,6 +22,12 @@ const BATCH: usize = 100;
 /// How often the rest of a batch is asked for again.
 const MAX_BATCH_ATTEMPTS: usize = 8;
 
+type Key = HashMap<String, AttributeValue>;
+
+fn key_of(key: &str) -> Key {
+    HashMap::from([(keys::PK.to_owned(), text(key))])
+}
+
 fn fault(class: Class) -> Fault {
     match class {
         Class::Fault(fault) => fault,
@@ -76,6 +82,23 @@ impl Store {
         decoded.map(|(id, item)| Ok((id, decode_bucket(item)?))).collect()
     }
 
+    /// Some of these buckets, for a look where any of them will do: what one request, of at most a hundred keys, does not answer at once
+    /// is not asked for again.
+    pub(crate) async fn get_some_buckets(
+        &self,
+        ids: impl IntoIterator<Item = BucketId>,
+    ) -> Result<BTreeMap<BucketId, Bucket>, Fault> {
+        let by_key: BTreeMap<String, BucketId> =
+            ids.into_iter().take(BATCH).map(|id| (keys::bucket(&id), id)).collect();
+        if by_key.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let mut found = HashMap::new();
+        self.batch_get_some(by_key.keys().map(|key| key_of(key)).collect(), &mut found).await?;
+        let decoded = by_key.into_iter().filter_map(|(key, id)| Some((id, found.get(&key)?)));
+        decoded.map(|(id, item)| Ok((id, decode_bucket(item)?))).collect()
+    }
+
     /// Those of these items that exist, by key.
     pub(crate) async fn batch_get(&self, keys: BTreeSet<String>) -> Result<HashMap<String, Item>, Fault> {
         let keys: Vec<String> = keys.into_iter().collect();
@@ -87,25 +110,28 @@ impl Store {
     }
 
     async fn batch_get_once(&self, batch: &[String], found: &mut HashMap<String, Item>) -> Result<(), Fault> {
-        let mut missing: Vec<HashMap<String, AttributeValue>> =
-            batch.iter().map(|key| HashMap::from([(keys::PK.to_owned(), text(key))])).collect();
+        let mut missing: Vec<Key> = batch.iter().map(|key| key_of(key)).collect();
         for attempt in 0..MAX_BATCH_ATTEMPTS {
-            let wanted = KeysAndAttributes::builder().set_keys(Some(missing)).consistent_read(true).build();
-            let wanted =
-                wanted.map_err(|error| Fault::Rejected { operation: "read items", reason: error.to_string() })?;
-            let request = self.client.batch_get_item().request_items(&*self.table, wanted);
-            let output = request.send().await.map_err(|error| fault(classify("read items", &error)))?;
-            for item in output.responses.into_iter().flat_map(HashMap::into_values).flatten() {
-                found.insert(keys::of(&item).to_owned(), item);
-            }
-            missing =
-                output.unprocessed_keys.into_iter().flat_map(HashMap::into_values).flat_map(|rest| rest.keys).collect();
+            missing = self.batch_get_some(missing, found).await?;
             if missing.is_empty() {
                 return Ok(());
             }
             tokio::time::sleep(std::time::Duration::from_millis(10 << attempt)).await;
         }
         Err(Fault::Throttled { operation: "read items", reason: "some keys stayed unprocessed".to_owned() })
+    }
+
+    /// One request for these items; what it left unanswered.
+    async fn batch_get_some(&self, wanted: Vec<Key>, found: &mut HashMap<String, Item>) -> Result<Vec<Key>, Fault> {
+        let wanted = KeysAndAttributes::builder().set_keys(Some(wanted)).consistent_read(true).build();
+        let wanted = wanted.map_err(|error| Fault::Rejected { operation: "read items", reason: error.to_string() })?;
+        let request = self.client.batch_get_item().request_items(&*self.table, wanted);
+        let output = request.send().await.map_err(|error| fault(classify("read items", &error)))?;
+        for item in output.responses.into_iter().flat_map(HashMap::into_values).flatten() {
+            found.insert(keys::of(&item).to_owned(), item);
+        }
+        let unanswered = output.unprocessed_keys.into_iter().flat_map(HashMap::into_values);
+        Ok(unanswered.flat_map(|rest| rest.keys).collect())
     }
 
     /// One page of the keys of a list.

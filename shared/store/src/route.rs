@@ -1,4 +1,4 @@
-//! What this process believes about hot SKUs: which children are likely to have units, and how it left their buckets.
+//! What this process believes about hot SKUs: where it tries first ([`domain::route`]), and how it left their buckets.
 //!
 //! Only a hint. A bucket that turns out to be empty or gone says so itself, and every condition is checked by the write.
 
@@ -8,9 +8,10 @@ use std::{
 };
 
 use domain::{
-    acquire::pick,
-    bucket::{Bucket, BucketId, StockId},
+    bucket::{Bucket, BucketId, Home, StockId},
     group_commit::{OwnedHold, View},
+    quantity::Quantity,
+    route::{First, Route, within_reach},
     time::Timestamp,
 };
 
@@ -22,7 +23,8 @@ const MAX_BUCKETS: usize = 4_000;
 
 #[derive(Default)]
 pub(crate) struct Routes {
-    children: Mutex<HashMap<StockId, BTreeSet<u32>>>,
+    /// Only of SKUs that are split: an ordinary one is one item, and nothing about it needs to be known.
+    split: Mutex<HashMap<StockId, Route>>,
     /// How buckets were left by group commits, and which of their holds this process knows to be sold: a decision is final.
     left: Mutex<BTreeMap<BucketId, (Bucket, BTreeSet<OwnedHold>)>>,
     /// How homes looked, and when.
@@ -30,33 +32,61 @@ pub(crate) struct Routes {
 }
 
 impl Routes {
-    /// The first bucket to try: one of the children believed to have units, else the home.
-    pub(crate) fn first(&self, stock: &StockId, spread: u64) -> BucketId {
-        let children = self.lock();
-        let known: Vec<u32> = children.get(stock).into_iter().flatten().copied().collect();
-        pick(&known, spread).map_or_else(|| stock.home(), |number| stock.child(*number))
+    /// How a shopper begins who wants `quantity`.
+    pub(crate) fn first(&self, stock: &StockId, quantity: Quantity) -> First {
+        self.known(stock, |route| route.first(quantity)).unwrap_or(First::Try(None))
     }
 
-    /// This child was seen to have units.
-    pub(crate) fn learn(&self, bucket: &BucketId) {
-        let Some(number) = bucket.child else { return };
-        let mut children = self.lock();
-        if children.len() >= MAX_STOCKS && !children.contains_key(&bucket.stock) {
-            children.clear();
-        }
-        children.entry(bucket.stock.clone()).or_default().insert(number);
+    /// The children to look at, `count` of them.
+    pub(crate) fn glance(&self, stock: &StockId, count: u32, spread: u64) -> BTreeSet<u32> {
+        self.known(stock, |route| route.glance(count, spread)).unwrap_or_default()
     }
 
-    /// This child was seen to have none.
-    pub(crate) fn forget(&self, bucket: &BucketId) {
-        let Some(number) = bucket.child else { return };
-        let mut children = self.lock();
-        if let Some(known) = children.get_mut(&bucket.stock) {
-            known.remove(&number);
-            if known.is_empty() {
-                children.remove(&bucket.stock);
-            }
+    /// How many units there are, if fewer than `quantity` were seen a moment ago.
+    pub(crate) fn short_of(&self, stock: &StockId, quantity: Quantity, now: Timestamp) -> Option<u64> {
+        self.known(stock, |route| route.short_of(quantity, now)).flatten()
+    }
+
+    /// The home looked like this. Says whether it has children of which nothing was known.
+    pub(crate) fn saw_home(&self, stock: &StockId, home: &Home) -> bool {
+        let mut split = self.split();
+        if home.window().is_empty() {
+            split.remove(stock);
+            return false;
         }
+        if split.len() >= MAX_STOCKS && !split.contains_key(stock) {
+            split.clear();
+        }
+        split.entry(stock.clone()).or_default().saw_home(home)
+    }
+
+    /// Something was held in this bucket; what it is now.
+    pub(crate) fn held(&self, bucket: &BucketId, now: Option<&Bucket>) {
+        self.known(&bucket.stock, |route| route.held(bucket.child, units_within_reach(bucket, now)));
+    }
+
+    /// This bucket refused a hold; what it is.
+    pub(crate) fn refused(&self, bucket: &BucketId, now: Option<&Bucket>) {
+        self.known(&bucket.stock, |route| route.refused(bucket.child, units_within_reach(bucket, now)));
+    }
+
+    /// So many units were put into this child.
+    pub(crate) fn opened(&self, stock: &StockId, child: u32, units: u64) {
+        self.split().entry(stock.clone()).or_default().opened(child, units);
+    }
+
+    /// Units came back to this bucket.
+    pub(crate) fn freed(&self, bucket: &BucketId) {
+        self.known(&bucket.stock, |route| route.freed(bucket.child));
+    }
+
+    /// A look at all buckets, begun at `began`, found `available` units.
+    pub(crate) fn saw_all(&self, stock: &StockId, began: Timestamp, available: u64) {
+        self.known(stock, |route| route.saw_all(began, available));
+    }
+
+    fn known<T>(&self, stock: &StockId, of: impl FnOnce(&mut Route) -> T) -> Option<T> {
+        self.split().get_mut(stock).map(of)
     }
 
     /// Adds what is remembered of the buckets of a SKU to `view`.
@@ -105,12 +135,16 @@ impl Routes {
         self.homes.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    fn lock(&self) -> MutexGuard<'_, HashMap<StockId, BTreeSet<u32>>> {
+    fn split(&self) -> MutexGuard<'_, HashMap<StockId, Route>> {
         // A hint survives a panic elsewhere.
-        self.children.lock().unwrap_or_else(PoisonError::into_inner)
+        self.split.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     fn left(&self) -> MutexGuard<'_, BTreeMap<BucketId, (Bucket, BTreeSet<OwnedHold>)>> {
         self.left.lock().unwrap_or_else(PoisonError::into_inner)
     }
+}
+
+fn units_within_reach(id: &BucketId, bucket: Option<&Bucket>) -> u64 {
+    bucket.map_or(0, |bucket| within_reach(bucket.free, bucket.holds.len(), id.child.is_some()))
 }

@@ -354,28 +354,32 @@ impl Store {
     /// Applies all of the writes or none of them. For homes, movements and cold children: never on a shopper's path.
     pub(crate) async fn transact(&self, writes: Vec<Write>) -> Result<Transacted, Fault> {
         let seed = writes.iter().map(|write| write.key.as_str()).collect::<Vec<_>>().join(" ");
-        let items: Vec<_> =
-            writes.into_iter().map(|write| write.into_transact_item(&self.table)).collect::<Result<_, _>>()?;
         let pauses = Pauses::of(&seed);
         for attempt in 0..MAX_ATTEMPTS {
-            let request = self.client.transact_write_items().set_transact_items(Some(items.clone()));
-            let Err(error) = request.send().await else {
-                return Ok(Transacted::Applied);
-            };
-            match error.as_service_error() {
-                Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
-                    if let Some(refused) = refused(canceled.cancellation_reasons())? {
-                        return Ok(Transacted::Refused(refused));
-                    }
-                }
-                _ => match classify("write a transaction", &error) {
-                    Class::Fault(fault) => return Err(fault),
-                    Class::Conflict => {}
-                },
+            if let Some(transacted) = self.transact_once(writes.clone()).await? {
+                return Ok(transacted);
             }
             pauses.pause(attempt).await;
         }
         Err(Fault::Unavailable { operation: "write a transaction", reason: "others were always in its way".to_owned() })
+    }
+
+    /// The same, tried once: nothing if it was canceled because others were in its way.
+    pub(crate) async fn transact_once(&self, writes: Vec<Write>) -> Result<Option<Transacted>, Fault> {
+        let items = writes.into_iter().map(|write| write.into_transact_item(&self.table)).collect::<Result<_, _>>()?;
+        let request = self.client.transact_write_items().set_transact_items(Some(items));
+        let Err(error) = request.send().await else {
+            return Ok(Some(Transacted::Applied));
+        };
+        match error.as_service_error() {
+            Some(TransactWriteItemsError::TransactionCanceledException(canceled)) => {
+                Ok(refused(canceled.cancellation_reasons())?.map(Transacted::Refused))
+            }
+            _ => match classify("write a transaction", &error) {
+                Class::Fault(fault) => Err(fault),
+                Class::Conflict => Ok(None),
+            },
+        }
     }
 }
 
@@ -400,16 +404,16 @@ fn refused(reasons: &[CancellationReason]) -> Result<Option<Vec<Met>>, Fault> {
 
 /// Pauses between attempts: doubling, and spread by a number that derives from what is written, so that two processes that
 /// collide do not collide again in step and a test can repeat them.
-struct Pauses {
+pub(crate) struct Pauses {
     seed: [u8; 32],
 }
 
 impl Pauses {
-    fn of(seed: &str) -> Self {
+    pub(crate) fn of(seed: &str) -> Self {
         Self { seed: Sha256::digest(seed).into() }
     }
 
-    async fn pause(&self, attempt: u32) {
+    pub(crate) async fn pause(&self, attempt: u32) {
         let spread = u32::from(self.seed[attempt as usize % self.seed.len()]);
         // Half of the pause is certain, the other half is spread evenly.
         let pause = FIRST_PAUSE * 2_u32.pow(attempt.min(MAX_ATTEMPTS));

@@ -39,7 +39,7 @@ pub struct Limits {
     pub read: Latency,
     /// `BatchGetItem` of up to 100 items: as long as the slowest of them. Assumed.
     pub batch_read: Latency,
-    /// A transaction of two items or a few. Assumed at two and a half times a write, for it is two rounds of writes ("Amazon `DynamoDB`
+    /// A transaction of two items; one of more takes as long as the slowest of them. Assumed at two and a half times a write, for it is two rounds of writes ("Amazon `DynamoDB`
     /// Transactions: How it works": "one to prepare the transaction and one to commit the transaction").
     pub transaction: Latency,
     /// From sending a message to a FIFO queue until it is accepted. Assumed.

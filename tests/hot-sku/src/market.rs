@@ -115,6 +115,8 @@ pub struct Tally {
     pub writes: f64,
     /// Read units of the same.
     pub reads: f64,
+    /// Write units of those who let their unit go. In the bill for orders as well.
+    pub let_go_writes: f64,
     /// Write units of those who were refused when there was nothing left.
     pub refusal_writes: f64,
     /// Read units of the same.
@@ -188,6 +190,11 @@ impl Market {
     /// A payment was not confirmed, however often it was tried.
     pub fn unconfirmed(&self) {
         self.tally.borrow_mut().unconfirmed += 1;
+    }
+
+    /// This was used by somebody who lets the unit go: part of what orders cost all the same.
+    pub fn let_go(&self, bill: &Bill) {
+        self.tally.borrow_mut().let_go_writes += bill.writes.get();
     }
 
     /// This was used for orders.

@@ -126,6 +126,9 @@ async fn shop<D: Design>(clock: Clock, market: Rc<Market>, design: Rc<D>, shoppe
         } else {
             clock.sleep(shopper.pays_after).await;
             pay(&clock, &market, &*design, shopper, &bill).await;
+            if shopper.cancels {
+                market.let_go(&bill);
+            }
         }
     }
     market.charge(&bill);

@@ -208,7 +208,9 @@ impl Table {
         bill: &Bill,
         change: &mut impl FnMut() -> bool,
     ) -> Result<bool, Fault> {
-        let time = self.draw(self.limits.transaction);
+        // As long as the slowest of its items.
+        let times = items.iter().skip(1).map(|_| self.draw(self.limits.transaction));
+        let time = times.max().unwrap_or_default();
         let held_for = time.mul_f64(self.limits.transaction_hold_share);
         let way = time.saturating_sub(held_for) / 2;
         self.clock.sleep(way).await;
@@ -282,6 +284,11 @@ impl Table {
             }
         }
         Ok(())
+    }
+
+    /// One batch of up to a hundred, without asking again for what was not read: for a look where any of the items will do.
+    pub async fn read_some(&self, keys: &[Key], bill: &Bill, mut see: impl FnMut(usize)) -> Result<(), Fault> {
+        self.read_batch(&mut keys.iter().copied().enumerate().collect(), bill, &mut see).await
     }
 
     /// One `BatchGetItem`. That nothing at all could be read is an error, which the SDK tries again.

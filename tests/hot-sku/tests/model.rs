@@ -133,20 +133,47 @@ fn the_same_seed_comes_to_the_same() {
 }
 
 #[test]
-fn changes_to_the_product_sell_no_unit_twice_either() {
-    let product = Product {
-        most_children_ahead: u64::MAX,
-        children_per_opening: 32,
-        tidies_empty_buckets: false,
-        survey_at_most: Some(4),
-        probes: 2,
-        remembers_sold_out: Duration::from_secs(1),
-        ..scenario(Kind::Ours, 0).product
-    };
+fn an_unannounced_peak_sells_no_unit_twice_either() {
     for kind in [Kind::Ours, Kind::Queue] {
-        let outcome = Scenario { product: product.clone(), ..scenario(kind, 5) }.run();
-        assert!((250..=300).contains(&outcome.tally.confirmed.len()), "{kind:?}: {}", outcome.tally.confirmed.len());
+        let base = scenario(kind, 5);
+        let product = Product { announced: false, ..base.product };
+        let outcome = Scenario { product, ..base }.run();
+        assert!((100..=300).contains(&outcome.tally.confirmed.len()), "{kind:?}: {}", outcome.tally.confirmed.len());
     }
+}
+
+#[test]
+fn the_more_items_a_transaction_has_the_longer_it_takes() {
+    let took = |items: u64| {
+        let table = Rc::new(Table::new(Clock::default(), Limits::default(), 1));
+        let own = Rc::clone(&table);
+        table.clock.spawn(async move {
+            for _ in 0..100 {
+                let items: Vec<_> = (0..items).map(|number| Item { key: Key::number(number), bytes: 1 }).collect();
+                own.transact_once(&items, &Bill::default(), &mut || true).await.unwrap();
+            }
+        });
+        table.clock.run(Duration::MAX);
+        table.clock.now()
+    };
+    assert!(took(33) > took(2) * 3 / 2, "{:?}, {:?}", took(33), took(2));
+}
+
+/// A second of shoppers who are not too many for the table.
+fn calm(buyers_per_second: u32) -> Scenario {
+    let base = scenario(Kind::Ours, 3);
+    let demand = Demand { buyers_per_second, units: 20_000, cancels: 0.0, ..base.demand };
+    Scenario { demand, limits: Limits::default(), ..base }
+}
+
+#[test]
+fn a_process_reads_little_and_is_refused_little_once_it_knows_a_child() {
+    let outcome = calm(1_500).run();
+    let orders = f64::from(u32::try_from(outcome.tally.confirmed.len()).unwrap());
+    assert!(orders > 2_500.0, "{orders}");
+    assert!(outcome.tally.reads / orders < 1.0, "{} read units", outcome.tally.reads / orders);
+    // Hold, record, confirm; settling and opening children that are only used in part; one refusal of each process.
+    assert!(outcome.tally.writes / orders < 3.5, "{} write units", outcome.tally.writes / orders);
 }
 
 #[test]

@@ -1,31 +1,34 @@
 //! Holding the units of one line. `domain::acquire` describes the steps and decides; this module tries, looks and tries again.
+//!
+//! | module | does |
+//! |---|---|
+//! | this one | the rounds: which of the steps is next |
+//! | `look` | reads buckets: a few, or all of them |
+//! | `reach` | units that are there but cannot be held where they are: room is made, children are opened, units brought home |
+//! | `hold` | the write itself, and what a refusal means |
 
-use std::collections::{BTreeMap, BTreeSet};
+mod hold;
+mod look;
+mod reach;
+
+use std::collections::BTreeSet;
 
 use domain::{
-    acquire::{Refused, Seen, split, why_refused},
-    bucket::{Bucket, BucketId, Hold, Home, StockId},
+    acquire::split,
+    bucket::{Bucket, BucketId, Home, StockId},
     ids::ReservationId,
-    limits::{CHILD_UNITS, MAX_HOLD_SECONDS},
+    limits::MAX_HOLD_SECONDS,
     quantity::Quantity,
     reservation::Allocation,
+    route::{First, GLANCE, LONG_GLANCE},
     time::Timestamp,
 };
 
-use crate::{
-    Fault, Store,
-    flow::{children::Opening, take::Begin},
-    item::decode_bucket,
-    table::Written,
-    write,
-};
+use crate::{Fault, Store, flow::take::Begin};
 
 /// How often the children are surveyed before the line is given up as contended. Each round fails only because other shoppers
 /// took what it saw.
-const MAX_ROUNDS: usize = 16;
-
-/// How often one bucket is tried: after room was made in it, and after a later end was chosen.
-const MAX_TRIES: usize = 3;
+const MAX_ROUNDS: u32 = 16;
 
 /// What was held for a line.
 #[derive(Debug, Default)]
@@ -70,6 +73,8 @@ impl Store {
             acquired: Acquired::default(),
             closed: BTreeSet::new(),
             throttled: false,
+            busy: false,
+            turn: 0,
             tidied: BTreeSet::new(),
         };
         search.run(begin).await
@@ -89,28 +94,63 @@ struct Search<'a> {
     /// Buckets that cannot take another hold of this reservation: they have one, or are throttled, or are gone.
     closed: BTreeSet<BucketId>,
     throttled: bool,
+    /// A child was throttled: a rush for it is spread already, so this is the table's limit or close to it, and looking further only
+    /// takes units from those who are served.
+    busy: bool,
+    /// The round, counted from 0.
+    turn: u32,
     /// Buckets in which room was made already: what stands in them stands for longer than this request.
     tidied: BTreeSet<BucketId>,
 }
 
 impl Search<'_> {
     async fn run(mut self, begin: Begin) -> Result<Acquired, Fault> {
-        let mut home = match begin {
-            Begin::Trying => self.first_try().await?,
-            Begin::Looking => None,
-        };
-        for _ in 0..MAX_ROUNDS {
+        let routes = &self.store.routes;
+        let mut looked_at = self.store.now();
+        if let (Begin::Recalling, Some(rest)) = (begin, self.rest)
+            && let Some(available) = routes.short_of(&self.stock, rest, looked_at)
+        {
+            return Ok(self.end(Missing::Short { available }));
+        }
+        let mut trusts_routes = begin != Begin::Looking;
+        let mut home = None;
+        for turn in 0..MAX_ROUNDS {
             let Some(rest) = self.rest else {
                 return Ok(self.acquired);
             };
-            let home_image = match home.take() {
+            if self.busy {
+                break;
+            }
+            self.turn = turn;
+            if home.is_none() {
+                looked_at = self.store.now();
+                if trusts_routes {
+                    match self.first(rest).await? {
+                        // Another child is next, and not the home: all the others are there.
+                        Tried::Child => continue,
+                        Tried::Home(image) => home = Some(image),
+                        Tried::Nowhere => {}
+                    }
+                }
+            }
+            let Some(rest) = self.rest else {
+                return Ok(self.acquired);
+            };
+            let seen = match home.take() {
                 Some(image) => image,
                 None => match self.store.get_bucket(&self.stock.home()).await? {
                     Some(image) => image,
                     None => return Ok(self.end(Missing::UnknownSku)),
                 },
             };
-            match self.round(rest, home_image).await? {
+            let window = seen.home().copied().unwrap_or_default();
+            let is_news = self.store.routes.saw_home(&self.stock, &window);
+            // Children that were opened meanwhile are looked at first. Where there are few, the survey is no dearer.
+            trusts_routes = is_news && begin != Begin::Looking && children(&window) > LONG_GLANCE;
+            if trusts_routes {
+                continue;
+            }
+            match self.round(rest, seen, looked_at).await? {
                 Round::Again(image) => home = image,
                 Round::End(missing) => return Ok(self.end(missing)),
             }
@@ -125,17 +165,41 @@ impl Search<'_> {
         self.acquired
     }
 
-    /// The only step on a SKU that is not hot. Returns the home's image if the home refused.
-    async fn first_try(&mut self) -> Result<Option<Bucket>, Fault> {
-        let Some(rest) = self.rest else { return Ok(None) };
-        let first = self.store.routes.first(&self.stock, self.id.spread());
-        let refused = self.try_hold(&first, rest).await?;
-        Ok(refused.filter(|image| image.home().is_some()))
+    /// Tries the bucket that this process believes in: the home, on a SKU that is not hot, and mostly this is the only step. Otherwise it
+    /// tries one of a few children that it looks at; and of more, where there is nothing in those.
+    async fn first(&mut self, rest: Quantity) -> Result<Tried, Fault> {
+        for count in [GLANCE, LONG_GLANCE] {
+            // Another shopper of this process may have found something meanwhile.
+            let tried = match self.store.routes.first(&self.stock, rest) {
+                First::Try(None) => return self.try_home(rest).await,
+                First::Try(Some(number)) if !self.closed.contains(&self.stock.child(number)) => {
+                    self.try_hold(&self.stock.child(number), rest).await?;
+                    Tried::Child
+                }
+                First::Try(Some(_)) | First::Look => self.glance(count, rest).await?,
+            };
+            if !matches!(tried, Tried::Nowhere) {
+                return Ok(tried);
+            }
+        }
+        Ok(Tried::Nowhere)
+    }
+
+    async fn try_home(&mut self, rest: Quantity) -> Result<Tried, Fault> {
+        let home = self.stock.home();
+        if self.closed.contains(&home) {
+            return Ok(Tried::Nowhere);
+        }
+        Ok(self.try_hold(&home, rest).await?.map_or(Tried::Nowhere, Tried::Home))
     }
 
     /// Looks at all buckets and takes what fits; else makes units reachable; else says what is missing.
-    async fn round(&mut self, rest: Quantity, home: Bucket) -> Result<Round, Fault> {
-        let buckets = self.survey(home).await?;
+    async fn round(&mut self, rest: Quantity, home: Bucket, looked_at: Timestamp) -> Result<Round, Fault> {
+        let window = home.home().copied().unwrap_or_default();
+        if home.free >= rest.units() && children(&window) > LONG_GLANCE {
+            return self.at_home(&home, rest).await;
+        }
+        let (buckets, saw_all) = self.survey(home, rest).await?;
         if self.adopt(&buckets) {
             return Ok(Round::Again(None));
         }
@@ -146,7 +210,7 @@ impl Search<'_> {
         let home_is_full = home.is_crowded() || self.closed.contains(&home_id);
         let may_open = home_is_full && home.free >= rest.units();
 
-        if let Some(parts) = split(rest, self.reachable(&buckets), self.id.spread())
+        if let Some(parts) = split(rest, self.reachable(&buckets), self.spread())
             && (parts.len() == 1 || !may_open)
         {
             let mut refused = None;
@@ -155,6 +219,9 @@ impl Search<'_> {
             }
             return Ok(Round::Again(refused));
         }
+        if !saw_all {
+            return Ok(Round::Again(None));
+        }
         for (id, bucket) in &buckets {
             if self.tidied.insert(id.clone()) && self.store.make_room(id, bucket, self.id, self.expires_at).await? {
                 return Ok(Round::Again(None));
@@ -162,174 +229,48 @@ impl Search<'_> {
         }
         let available = buckets.values().map(|bucket| bucket.free).sum();
         if available < rest.units() {
-            return self.short(available, home, buckets.len() > 1).await;
+            return self.short(available, home, looked_at).await;
         }
         self.bring_within_reach(home, home_is_full, rest, &buckets).await
     }
 
     /// "Short" is only true if no units moved between the buckets while they were read one after the other.
-    async fn short(&self, available: u64, seen: &Bucket, is_split: bool) -> Result<Round, Fault> {
+    async fn short(&self, available: u64, seen: &Bucket, looked_at: Timestamp) -> Result<Round, Fault> {
         let generation = |bucket: &Bucket| bucket.home().map(|home| home.generation);
-        if is_split {
+        if seen.home().is_some_and(|home| !home.window().is_empty()) {
             let home = self.store.get_bucket(&self.stock.home()).await?;
             if home.as_ref().and_then(generation) != generation(seen) {
                 return Ok(Round::Again(home));
             }
         }
         // What is missing may be what attempts of this very request hold too much: that is no reason to say "sold out" either.
-        let own_surplus = !self.acquired.leftovers.is_empty();
-        Ok(Round::End(if own_surplus { Missing::Contended } else { Missing::Short { available } }))
+        if !self.acquired.leftovers.is_empty() {
+            return Ok(Round::End(Missing::Contended));
+        }
+        if !self.throttled {
+            self.store.routes.saw_all(&self.stock, looked_at, available);
+        }
+        Ok(Round::End(Missing::Short { available }))
     }
 
-    /// There are enough units, but some are where no hold can be made: at home, they get a child; in a child, they go home.
-    async fn bring_within_reach(
-        &mut self,
-        home: &Bucket,
-        home_is_full: bool,
-        rest: Quantity,
-        buckets: &BTreeMap<BucketId, Bucket>,
-    ) -> Result<Round, Fault> {
-        if let (true, Some(part)) = (home_is_full, rest.at_most(home.free)) {
-            return self.open_and_hold(home, part).await;
-        }
-        let stuck = |(id, bucket): &(&BucketId, &Bucket)| {
-            id.child.is_some() && bucket.free > 0 && (bucket.is_crowded() || self.closed.contains(*id))
-        };
-        let window = home.home().copied().unwrap_or_default();
-        for (id, child) in buckets.iter().filter(stuck) {
-            self.store.bring_home(id, child, &window).await?;
-        }
-        Ok(Round::Again(None))
+    /// A number that spreads shoppers, another one in each round.
+    fn spread(&self) -> u64 {
+        self.id.spread().rotate_left(7 * self.turn)
     }
+}
 
-    /// The home and its children. A SKU without children needs no further read.
-    async fn survey(&self, home: Bucket) -> Result<BTreeMap<BucketId, Bucket>, Fault> {
-        let window = home.home().map(Home::window).unwrap_or_default();
-        if window.is_empty() {
-            return Ok(BTreeMap::from([(self.stock.home(), home)]));
-        }
-        let mut buckets = self.store.get_buckets(window.map(|number| self.stock.child(number))).await?;
-        for (id, bucket) in &buckets {
-            if bucket.free > 0 {
-                self.store.routes.learn(id);
-            } else {
-                self.store.routes.forget(id);
-            }
-        }
-        buckets.insert(self.stock.home(), home);
-        Ok(buckets)
-    }
+fn children(home: &Home) -> u32 {
+    home.next_child.saturating_sub(home.first_child)
+}
 
-    /// Adopts the holds that other attempts of this very request have made, as a refused hold would. They stand until a record of
-    /// the request exists, and then that record is the answer. Says whether there were any.
-    fn adopt(&mut self, buckets: &BTreeMap<BucketId, Bucket>) -> bool {
-        let mut adopted = false;
-        for (id, bucket) in buckets {
-            if let Some(hold) = bucket.holds.get(self.id)
-                && !self.closed.contains(id)
-            {
-                self.taken(id, *hold);
-                adopted = true;
-            }
-        }
-        adopted
-    }
-
-    /// The buckets that could take a hold now.
-    fn reachable(&self, buckets: &BTreeMap<BucketId, Bucket>) -> Vec<Seen> {
-        let open = buckets.iter().filter(|(id, bucket)| !self.closed.contains(*id) && !bucket.is_crowded());
-        open.filter(|(_, bucket)| bucket.free > 0)
-            .map(|(id, bucket)| Seen { bucket: id.clone(), free: bucket.free })
-            .collect()
-    }
-
-    /// Opens a child for units that the home has but cannot give, and holds them there.
-    async fn open_and_hold(&mut self, home: &Bucket, part: Quantity) -> Result<Round, Fault> {
-        let born_with = (part.units() > CHILD_UNITS).then_some(Hold { quantity: part, expires_at: self.expires_at });
-        match self.store.open_child(&self.stock, home, part, born_with.map(|hold| (self.id, hold))).await? {
-            Opening::Refused(home) => Ok(Round::Again(home)),
-            Opening::Opened(child) => {
-                match born_with {
-                    Some(hold) => self.taken(&child, hold),
-                    None => drop(self.try_hold(&child, part).await?),
-                }
-                Ok(Round::Again(None))
-            }
-        }
-    }
-
-    /// Tries one bucket. On success the hold is noted; else the image that refused it is returned, if there is such a bucket.
-    async fn try_hold(&mut self, bucket: &BucketId, quantity: Quantity) -> Result<Option<Bucket>, Fault> {
-        let mut hold = Hold { quantity, expires_at: self.expires_at };
-        let mut image = None;
-        for _ in 0..MAX_TRIES {
-            let found = match self.store.write(&write::hold::hold(bucket, self.id, hold)).await {
-                Ok(Written::Applied(image)) => {
-                    let image = image.as_ref().map(decode_bucket).transpose()?;
-                    self.note(bucket, image.as_ref().map_or(0, |image| image.free));
-                    self.taken(bucket, hold);
-                    return Ok(None);
-                }
-                Ok(Written::Refused(found)) => found.as_ref().map(decode_bucket).transpose()?,
-                Err(Fault::Throttled { reason, .. }) => {
-                    tracing::info!(%bucket, reason, "a hot bucket is throttled: trying another");
-                    self.throttled = true;
-                    self.closed.insert(bucket.clone());
-                    return Ok(None);
-                }
-                Err(fault) => return Err(fault),
-            };
-            match (why_refused(found.as_ref(), self.id, hold), &found) {
-                (Refused::AlreadyHeld(hold), _) => {
-                    self.taken(bucket, hold);
-                    return Ok(None);
-                }
-                (Refused::EndsTooSoon { watermark }, _)
-                    if self.acquired.allocations.is_empty() && watermark < self.latest =>
-                {
-                    hold.expires_at = watermark.plus_seconds(1);
-                }
-                (Refused::TooFew { .. } | Refused::Crowded, Some(seen)) if self.tidied.insert(bucket.clone()) => {
-                    self.note(bucket, seen.free);
-                    if !self.store.make_room(bucket, seen, self.id, hold.expires_at).await? {
-                        return Ok(found);
-                    }
-                }
-                (Refused::EndsTooSoon { .. }, _) => {
-                    self.closed.insert(bucket.clone());
-                    return Ok(found);
-                }
-                _ => {
-                    self.note(bucket, found.as_ref().map_or(0, |found| found.free));
-                    return Ok(found);
-                }
-            }
-            image = found;
-        }
-        Ok(image)
-    }
-
-    /// Notes a hold of this reservation, made now or by an earlier attempt.
-    fn taken(&mut self, bucket: &BucketId, hold: Hold) {
-        self.closed.insert(bucket.clone());
-        let allocation = Allocation { bucket: bucket.clone(), hold };
-        match self.rest {
-            // An earlier attempt may have held more here than the line still needs: never more than the line.
-            Some(rest) if hold.quantity <= rest => {
-                self.rest = rest.minus(hold.quantity);
-                self.acquired.allocations.push(allocation);
-            }
-            _ => self.acquired.leftovers.push(allocation),
-        }
-    }
-
-    fn note(&self, bucket: &BucketId, free: u64) {
-        if free > 0 {
-            self.store.routes.learn(bucket);
-        } else {
-            self.store.routes.forget(bucket);
-        }
-    }
+/// What came of looking for a bucket and trying it.
+enum Tried {
+    /// There was none; or the home was, and there is nothing more to be learned from it: it has served, is throttled, or is not there.
+    Nowhere,
+    /// A child was tried.
+    Child,
+    /// The home was tried and has refused; what it is.
+    Home(Bucket),
 }
 
 enum Round {

@@ -1,59 +1,61 @@
 //! Children of a hot home: opened by the shopper who finds no room, or ahead of an announced peak; folded back once they are
-//! cold. All of it in transactions of two items, none of which a shopper on a hot SKU waits for twice.
+//! cold. All of it in transactions of the home and the children, which hardly any shopper on a hot SKU waits for.
 
 use domain::{
-    acquire::{child_size, children_ahead},
-    bucket::{Bucket, BucketId, Hold, Home, StockId},
+    acquire::children_ahead,
+    bucket::{Bucket, BucketId, Hold, Home, Role, StockId},
     ids::ReservationId,
-    limits::{CHILD_UNITS, MAX_CHILDREN_AHEAD},
-    quantity::Quantity,
+    limits::{CHILD_UNITS, MAX_CHILDREN_AT_ONCE, MAX_CHILDREN_FOLDED},
 };
 
 use crate::{
     Fault, Store,
     item::decode_bucket,
-    table::{Met, Transacted, Written},
+    table::{Met, Pauses, Transacted, Write, Written},
     write,
 };
 
-/// Children folded in one call.
-#[expect(clippy::cast_possible_truncation, reason = "256")]
-const MAX_FOLDED: usize = MAX_CHILDREN_AHEAD as usize;
+/// How often others may be in the way of those who open children ahead.
+const MAX_FAILURES: u32 = 16;
 
-/// What came of opening a child.
+/// What came of opening children.
 pub(crate) enum Opening {
-    /// It is open.
-    Opened(BucketId),
+    /// They are open.
+    Opened,
     /// The home has changed; what it is now.
     Refused(Option<Bucket>),
+    /// Another transaction was under way on the home: others may have opened some.
+    Contended,
 }
 
 impl Store {
-    /// Opens the next child of `home` with room for `wanted`, for a large line with its hold in it already.
-    pub(crate) async fn open_child(
+    /// Opens the next children of `home`, with so many units each.
+    pub(crate) async fn open_children(&self, stock: &StockId, home: &Bucket, sizes: &[u64]) -> Result<Opening, Fault> {
+        let window = home.home().copied().unwrap_or_default();
+        self.open(write::child::open(stock, &window, sizes)).await
+    }
+
+    /// Opens the next child of `home` for a line too large for any other: with its hold in it already.
+    pub(crate) async fn open_held(
         &self,
         stock: &StockId,
         home: &Bucket,
-        wanted: Quantity,
-        born_with: Option<(&ReservationId, Hold)>,
+        id: &ReservationId,
+        hold: Hold,
     ) -> Result<Opening, Fault> {
-        let Some(units) = child_size(home.free, wanted) else {
-            return Ok(Opening::Refused(None));
-        };
         let window = home.home().copied().unwrap_or_default();
-        match self.transact(write::child::open(stock, &window, units, born_with)).await? {
-            Transacted::Applied => {
-                let child = stock.child(window.next_child);
-                if born_with.is_none() {
-                    self.routes.learn(&child);
-                }
-                Ok(Opening::Opened(child))
-            }
-            Transacted::Refused(met) => match met.into_iter().next() {
-                Some(Met::Failed(Some(home))) => Ok(Opening::Refused(Some(decode_bucket(&home)?))),
-                _ => Ok(Opening::Refused(None)),
+        self.open(write::child::open_held(stock, &window, id, hold)).await
+    }
+
+    async fn open(&self, writes: Vec<Write>) -> Result<Opening, Fault> {
+        Ok(match self.transact_once(writes).await? {
+            Some(Transacted::Applied) => Opening::Opened,
+            Some(Transacted::Refused(met)) => match met.into_iter().next() {
+                Some(Met::Failed(Some(home))) => Opening::Refused(Some(decode_bucket(&home)?)),
+                _ => Opening::Refused(None),
             },
-        }
+            None => Opening::Contended,
+        })
     }
 
     /// Opens children ahead of the announced peak, as far as units and the children that are open already allow.
@@ -68,15 +70,31 @@ impl Store {
         }
         let open = self.get_buckets(window.window().map(|number| stock.child(number))).await?;
         let full = open.values().filter(|child| child.free >= CHILD_UNITS / 2).count() as u64;
-        for _ in full..wanted {
-            let Ok(size) = Quantity::new(CHILD_UNITS) else {
+        let mut missing = wanted.saturating_sub(full);
+        let pauses = Pauses::of(&stock.to_string());
+        let mut failures = 0;
+        while missing > 0 && failures < MAX_FAILURES {
+            let count = missing.min(MAX_CHILDREN_AT_ONCE.into()).min(home.free / CHILD_UNITS);
+            let sizes: Vec<u64> = (0..count).map(|_| CHILD_UNITS).collect();
+            if sizes.is_empty() {
                 return Ok(());
-            };
-            home = match self.open_child(stock, &home, size, None).await? {
-                // Each opening takes one child's units and one number: the image is known without a read.
-                Opening::Opened(_) => after_opening(home),
-                Opening::Refused(Some(found)) => found,
+            }
+            home = match self.open_children(stock, &home, &sizes).await? {
+                Opening::Opened => {
+                    missing -= count;
+                    // What it took is known: no read is needed for the next.
+                    after_opening(home, &sizes)
+                }
+                Opening::Refused(Some(found)) => {
+                    failures += 1;
+                    found
+                }
                 Opening::Refused(None) => return Ok(()),
+                Opening::Contended => {
+                    pauses.pause(failures).await;
+                    failures += 1;
+                    home
+                }
             };
         }
         Ok(())
@@ -103,7 +121,8 @@ impl Store {
         let window = home.home().copied().unwrap_or_default();
         let children = self.get_buckets(window.window().map(|number| stock.child(number))).await?;
         let mut deleted = false;
-        for (id, child) in children.iter().take(MAX_FOLDED) {
+        let worth = |child: &Bucket| child.free > 0 || child.holds.is_empty();
+        for (id, child) in children.iter().filter(|(_, child)| worth(child)).take(MAX_CHILDREN_FOLDED) {
             deleted |= self.fold(id, child, &window).await?;
         }
         if deleted { self.advance(stock).await } else { Ok(()) }
@@ -111,11 +130,13 @@ impl Store {
 
     /// Brings the free units of a child home, where another child can be opened for them. Says whether none are left in it.
     pub(crate) async fn bring_home(&self, child: &BucketId, seen: &Bucket, home: &Home) -> Result<bool, Fault> {
-        self.routes.forget(child);
+        self.routes.refused(child, None);
         if seen.free == 0 {
             return Ok(true);
         }
-        Ok(self.transact(write::child::fold(child, seen.free, home.shortfall)).await? == Transacted::Applied)
+        let folded = self.transact(write::child::fold(child, seen.free, home.shortfall)).await? == Transacted::Applied;
+        self.routes.freed(&child.stock.home());
+        Ok(folded)
     }
 
     /// Brings a child's units home, and deletes it if nobody holds anything in it. Says whether it is gone.
@@ -143,10 +164,10 @@ impl Store {
     }
 }
 
-fn after_opening(mut home: Bucket) -> Bucket {
-    home.free -= CHILD_UNITS.min(home.free);
-    if let domain::bucket::Role::Home(window) = &mut home.role {
-        window.next_child += 1;
+fn after_opening(mut home: Bucket, sizes: &[u64]) -> Bucket {
+    home.free = home.free.saturating_sub(sizes.iter().sum());
+    if let Role::Home(window) = &mut home.role {
+        window.next_child = window.next_child.saturating_add(u32::try_from(sizes.len()).unwrap_or(u32::MAX));
     }
     home
 }

@@ -130,7 +130,7 @@ impl Store {
         for _ in 0..MAX_LOOKS {
             let found = match self.write(&attempt).await? {
                 Written::Applied(_) => {
-                    self.routes.learn(bucket);
+                    self.routes.freed(bucket);
                     return Ok(());
                 }
                 Written::Refused(found) => found.as_ref().map(decode_bucket).transpose()?,
@@ -199,7 +199,7 @@ impl Store {
     }
 
     /// Makes room in a bucket for the hold of another shopper that ends at `needed_until`: releases what is over; where the
-    /// bucket is crowded, also settles what is confirmed. Says whether anything has changed.
+    /// bucket has units and is crowded, also settles what is confirmed. Says whether anything has changed.
     pub(crate) async fn make_room(
         &self,
         bucket: &BucketId,
@@ -208,7 +208,8 @@ impl Store {
         needed_until: Timestamp,
     ) -> Result<bool, Fault> {
         let now = self.now();
-        let crowded = found.is_crowded();
+        // Room for a hold is of no use where there is no unit.
+        let crowded = found.is_crowded() && found.free > 0;
         let candidates: Vec<_> =
             found.holds.iter().filter(|(id, hold)| *id != shopper && (crowded || hold.is_over(now))).collect();
         if candidates.is_empty() {

@@ -46,6 +46,8 @@ pub(crate) struct Taking {
 /// How to begin.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub(crate) enum Begin {
+    /// With what this process remembers: a refusal may be as old as a second. It costs the shopper nothing, and nothing is recorded.
+    Recalling,
     /// With a write, which mostly succeeds.
     Trying,
     /// With a read, where a write was likely to be refused and would be billed all the same.
@@ -86,7 +88,7 @@ impl Taking {
             order_id: request.order_id.clone(),
             session_id: request.session_id.clone(),
             fingerprint: Some(request.fingerprint()),
-            begin: Begin::Trying,
+            begin: if request.kind == Kind::Order { Begin::Trying } else { Begin::Recalling },
         }
     }
 

@@ -407,7 +407,7 @@ async fn children() {
     let at_zero = home(40, &[]);
     let later = Bucket { role: Role::Home(Home { next_child: 1, ..window }), ..at_zero.clone() };
 
-    let open = || child::open(&stock, &window, 32, None);
+    let open = || child::open(&stock, &window, &[32]);
     assert_eq!(transact(&bench, &at_zero, None, open()).await, None);
     assert_eq!((bench.home("tea").await.free, bench.bucket("tea#own#0").await), (8, Some(kid(32, &[]))));
     assert_eq!(transact(&bench, &home(31, &[]), None, open()).await, Some(vec![true, false]), "too few");
@@ -417,7 +417,40 @@ async fn children() {
         Some(vec![false, true]),
         "the child is there"
     );
-    let big = child::open(&stock, &window, 40, Some((&rid("big"), "40@1800000900".parse().unwrap())));
+    let three = || child::open(&stock, &window, &[32, 7, 1]);
+    assert_eq!(transact(&bench, &at_zero, None, three()).await, None);
+    assert_eq!(
+        bench.home("tea").await,
+        Bucket { free: 0, role: Role::Home(Home { next_child: 3, ..window }), ..home(0, &[]) }
+    );
+    for (number, units) in [(1, 7), (2, 1)] {
+        assert_eq!(bench.bucket(&format!("tea#own#{number}")).await, Some(kid(units, &[])));
+        bench.remove_bucket(&stock.child(number)).await;
+    }
+    assert_eq!(
+        transact(&bench, &home(39, &[]), None, three()).await,
+        Some(vec![true, false, false, false]),
+        "too few for all"
+    );
+    assert_eq!(
+        transact(&bench, &later, None, three()).await,
+        Some(vec![true, false, false, false]),
+        "the numbers are taken"
+    );
+    assert_eq!(
+        transact(&bench, &at_zero, Some(&kid(1, &[])), three()).await,
+        Some(vec![false, true, false, false]),
+        "the first child is there"
+    );
+    bench.put_bucket(&stock.child(2), &kid(5, &[])).await;
+    assert_eq!(
+        transact(&bench, &at_zero, None, three()).await,
+        Some(vec![false, false, false, true]),
+        "the last child is there"
+    );
+    assert_eq!((bench.home("tea").await.free, bench.bucket("tea#own#1").await), (40, None), "all of them or none");
+    bench.remove_bucket(&stock.child(2)).await;
+    let big = child::open_held(&stock, &window, &rid("big"), "40@1800000900".parse().unwrap());
     assert_eq!(transact(&bench, &at_zero, None, big).await, None);
     assert_eq!(bench.bucket("tea#own#0").await, Some(kid(0, &[("big", "40@1800000900")])));
 

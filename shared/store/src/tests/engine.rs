@@ -254,6 +254,17 @@ impl Bench {
         self.put(encode_bucket(id, bucket)).await;
     }
 
+    /// Removes a bucket without any condition.
+    pub(super) async fn remove_bucket(&self, id: &BucketId) {
+        let key = crate::item::text(keys::bucket(id));
+        self.store.client.delete_item().table_name(&*self.store.table).key(keys::PK, key).send().await.unwrap();
+    }
+
+    /// A store over the same table that has learned nothing: another process.
+    pub(super) fn another_process(&self) -> Store {
+        Store::new(self.store.client.clone(), &*self.store.table, self.clock.clone())
+    }
+
     /// Overwrites an item without any condition.
     pub(super) async fn put(&self, item: Item) {
         self.store.client.put_item().table_name(&*self.store.table).set_item(Some(item)).send().await.unwrap();

@@ -288,7 +288,7 @@ async fn a_memory_that_is_wrong_sells_nothing_that_is_not_there() {
 async fn a_split_sku_is_sold_to_the_last_unit_from_all_of_its_buckets() {
     let bench = bench().await;
     bench.stocked("tea", 100).await;
-    bench.store.save_settings(&stock("tea"), &Settings { expected_peak_per_second: 64 }, None).await.unwrap();
+    bench.store.save_settings(&stock("tea"), &Settings { expected_peak_per_second: 6 }, None).await.unwrap();
     let window = bench.home("tea").await.home().unwrap().window();
     assert_eq!(window.len(), 2);
     let mut sold = 0;

@@ -91,7 +91,7 @@ async fn a_peak_is_split_ahead_and_folded_when_it_is_over() {
     bench.stocked("tea", 1_000).await;
     let peak = |expected_peak_per_second| Settings { expected_peak_per_second };
     for _ in 0..2 {
-        bench.store.save_settings(&stock("tea"), &peak(200), None).await.unwrap();
+        bench.store.save_settings(&stock("tea"), &peak(20), None).await.unwrap();
         let home = bench.home("tea").await;
         assert_eq!((home.free, home.home().unwrap().window()), (1_000 - 7 * 32, 0..7), "twice is once");
     }
@@ -158,7 +158,7 @@ async fn a_child_is_folded_whoever_resolves_its_last_hold() {
 #[tokio::test]
 async fn a_delivery_after_the_announcement_is_split_too() {
     let bench = bench().await;
-    let peak = Settings { expected_peak_per_second: 100 };
+    let peak = Settings { expected_peak_per_second: 12 };
     bench.store.save_settings(&stock("tea"), &peak, None).await.unwrap();
     bench.store.move_stock(&movement("m", "tea", "receive", 200)).await.unwrap();
     let home = bench.home("tea").await;
@@ -237,5 +237,129 @@ async fn units_in_a_child_that_is_full_of_holds_are_not_out_of_reach() {
     }
     bench.reserve("rest", &["tea=60"]).await.unwrap();
     assert_eq!(bench.level("tea").await.available, 0);
+    bench.assert_sound().await;
+}
+
+/// So many units in children, none at home.
+async fn in_children(units: u64) -> Bench {
+    let bench = bench().await;
+    bench.stocked("tea", units).await;
+    let peak = Settings { expected_peak_per_second: 10_000 };
+    bench.store.save_settings(&stock("tea"), &peak, None).await.unwrap();
+    assert_eq!(bench.home("tea").await.free, 0);
+    bench.meter.take();
+    bench
+}
+
+#[tokio::test]
+async fn who_knows_no_child_looks_at_a_few_and_then_stays_with_one() {
+    let bench = in_children(40 * 32).await;
+    let mut sent = Vec::new();
+    for n in 0..30 {
+        bench.reserve(&format!("k{n}"), &["tea=1"]).await.unwrap();
+        let usage = bench.meter.take();
+        assert_eq!(usage.wcu, 2.0, "shopper {n}");
+        sent.push(usage.requests);
+    }
+    // The first one does not know that the SKU is split. The home tells, and costs a refused write.
+    assert_eq!(sent[0], ["UpdateItem", "BatchGetItem", "UpdateItem", "PutItem"]);
+    let plain = |requests: &&Vec<&str>| **requests == ["UpdateItem", "PutItem"];
+    assert_eq!(sent[1..28].iter().filter(plain).count(), 27, "{sent:?}");
+    assert_eq!(sent[28], ["BatchGetItem", "UpdateItem", "PutItem"], "with four left, it looks first");
+    assert_eq!(bench.home("tea").await.home().unwrap().next_child, 40);
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_hot_sku_that_was_just_seen_empty_is_looked_at_again_in_the_next_second() {
+    let bench = in_children(40 * 32).await;
+    bench.reserve("all", &["tea=1280"]).await.unwrap();
+    let refused = async |key: &str| {
+        bench.meter.take();
+        let refused = bench.reserve(key, &["tea=1"]).await.unwrap_err();
+        assert!(matches!(refused, Failure::Refused(Refusal::InsufficientStock { .. })), "{refused:?}");
+        bench.meter.take().requests
+    };
+    assert!(refused("a").await.len() > 2, "the first one looks");
+    assert_eq!(refused("b").await, ["GetItem"], "only for an earlier record of this request");
+    bench.clock.advance(1);
+    assert!(refused("c").await.len() > 2, "a second is over");
+    assert_eq!(refused("d").await, ["GetItem"]);
+    bench.meter.take();
+    let paid = crate::tests::engine::request(domain::reservation::Kind::Order, "e", &["tea=1"]);
+    bench.store.sell(&paid).await.unwrap_err();
+    assert!(bench.meter.take().requests.len() > 2, "whoever pays is not told what was true a moment ago");
+
+    // What comes back through this process is known at once; what comes back through another, in the next second.
+    bench.store.cancel(&rid("all")).await.unwrap();
+    bench.reserve("f", &["tea=1280"]).await.unwrap();
+    assert!(refused("g").await.len() > 2);
+    bench.another_process().cancel(&rid("f")).await.unwrap();
+    assert_eq!(refused("h").await, ["GetItem"]);
+    bench.clock.advance(1);
+    bench.reserve("i", &["tea=1"]).await.unwrap();
+    bench.store.cancel(&rid("i")).await.unwrap();
+    bench.reserve("j", &["tea=1280"]).await.unwrap();
+    assert!(refused("k").await.len() > 2);
+    bench.store.move_stock(&movement("more", "tea", "receive", 5)).await.unwrap();
+    bench.reserve("l", &["tea=5"]).await.unwrap();
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_sku_with_few_children_is_never_refused_without_a_look() {
+    let bench = in_children(3 * 32).await;
+    bench.reserve("all", &["tea=96"]).await.unwrap();
+    bench.reserve("a", &["tea=1"]).await.unwrap_err();
+    bench.another_process().cancel(&rid("all")).await.unwrap();
+    bench.reserve("b", &["tea=1"]).await.unwrap();
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn many_children_without_units_and_a_full_home_with_some_are_many_new_children() {
+    let bench = crowded(1_040, 24).await;
+    // The home's children have come and gone, but for their numbers.
+    let mut home = bench.home("tea").await;
+    if let domain::bucket::Role::Home(window) = &mut home.role {
+        window.next_child = 40;
+    }
+    bench.put_bucket(&stock("tea").home(), &home).await;
+    let next = bench.reserve("next", &["tea=1"]).await.unwrap().reservation;
+    let home = bench.home("tea").await;
+    assert_eq!((home.free, home.home().unwrap().next_child), (0, 72), "1,016 units in 32 children");
+    let child = next.allocations[0].bucket.child.unwrap();
+    assert!((40..72).contains(&child), "{child}");
+    assert_eq!(bench.bucket("tea#own#71").await.unwrap().free + u64::from(child == 71), 24);
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_full_child_without_units_is_not_settled_for_nothing() {
+    let bench = in_children(2 * 32).await;
+    for n in 0..64 {
+        bench.reserve(&format!("k{n}"), &["tea=1"]).await.unwrap();
+        bench.store.confirm(&rid(&format!("k{n}")), None).await.unwrap();
+    }
+    bench.reserve("next", &["tea=1"]).await.unwrap_err();
+    for child in ["tea#own#0", "tea#own#1"] {
+        let child = bench.bucket(child).await.unwrap();
+        assert_eq!((child.holds.len(), child.sold), (32, 0));
+    }
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn units_at_a_home_without_children_that_have_any_are_found_there_and_then_without_a_look() {
+    let bench = in_children(2 * 32).await;
+    bench.reserve("all", &["tea=64"]).await.unwrap();
+    // More than the peak needs, so they stay at home.
+    let none = Settings { expected_peak_per_second: 0 };
+    bench.store.save_settings(&stock("tea"), &none, None).await.unwrap();
+    bench.store.move_stock(&movement("more", "tea", "receive", 50)).await.unwrap();
+    bench.reserve("a", &["tea=1"]).await.unwrap();
+    bench.meter.take();
+    bench.reserve("b", &["tea=1"]).await.unwrap();
+    assert_eq!(bench.meter.take().requests, ["UpdateItem", "PutItem"]);
     bench.assert_sound().await;
 }

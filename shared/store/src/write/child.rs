@@ -1,6 +1,7 @@
 //! Children of a hot home: open, fold, delete, and the window of their numbers.
 //!
-//! - **Open** `hi = :hi`: a child's number is never used twice, for `hi` never decreases.
+//! - **Open** `hi = :hi`: a child's number is never used twice, for `hi` never decreases. Several at once are one transaction, for the
+//!   home is in the hands of one transaction at a time.
 //! - **Fold** `a >= :q`: the child's free units go home.
 //! - **Delete** `a = 0`, no hold, and `sold` as seen: what was sold moves home in the same transaction.
 //! - **Owe** marks a child whose units belong to an open shortfall of the home; harmless when repeated or without need.
@@ -19,20 +20,31 @@ use crate::{
     table::Write,
 };
 
-/// **Open** child number `home.next_child` with `units` of the home's, all free; or, for a line too large for any child, with
-/// that line's `hold` in it and nothing free.
-pub(crate) fn open(stock: &StockId, home: &Home, units: u64, born_with: Option<(&ReservationId, Hold)>) -> Vec<Write> {
+/// **Open** children from number `home.next_child` on, each with as many free units of the home's as `sizes` says: all of them or none.
+pub(crate) fn open(stock: &StockId, home: &Home, sizes: &[u64]) -> Vec<Write> {
+    let child = |free| Bucket { free, holds: BTreeMap::new(), sold: 0, watermark: None, role: CHILD };
+    open_with(stock, home, sizes.iter().map(|units| child(*units)).collect())
+}
+
+/// **Open** child number `home.next_child` for a line too large for any child: with that line's `hold` in it and nothing free.
+pub(crate) fn open_held(stock: &StockId, home: &Home, id: &ReservationId, hold: Hold) -> Vec<Write> {
+    let holds = BTreeMap::from([(id.clone(), hold)]);
+    open_with(stock, home, vec![Bucket { free: 0, holds, sold: 0, watermark: None, role: CHILD }])
+}
+
+const CHILD: Role = Role::Child { owes_home: false };
+
+fn open_with(stock: &StockId, home: &Home, children: Vec<Bucket>) -> Vec<Write> {
+    let units: u64 = children.iter().map(|child| child.free + child.held()).sum();
     let from_home =
-        Write::update(keys::bucket(&stock.home()), "SET a = a - :n, hi = hi + :one", "a >= :n AND hi = :hi")
+        Write::update(keys::bucket(&stock.home()), "SET a = a - :n, hi = hi + :count", "a >= :n AND hi = :hi")
             .value(":n", number(units))
-            .value(":one", number(1))
+            .value(":count", number(children.len() as u64))
             .value(":hi", number(home.next_child.into()));
-    let child = stock.child(home.next_child);
-    let holds: BTreeMap<_, _> = born_with.into_iter().map(|(id, hold)| (id.clone(), hold)).collect();
-    let held: u64 = holds.values().map(|hold| hold.quantity.units()).sum();
-    let role = Role::Child { owes_home: false };
-    let bucket = Bucket { free: units - held, holds, sold: 0, watermark: None, role };
-    vec![from_home, Write::put(encode_bucket(&child, &bucket), "attribute_not_exists(pk)")]
+    let numbered = (home.next_child..).zip(children);
+    let puts = numbered
+        .map(|(number, bucket)| Write::put(encode_bucket(&stock.child(number), &bucket), "attribute_not_exists(pk)"));
+    std::iter::once(from_home).chain(puts).collect()
 }
 
 /// **Fold** `units` of a child's free ones back into its home, whose open shortfall is `home_shortfall`.

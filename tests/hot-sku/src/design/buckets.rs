@@ -1,11 +1,16 @@
 //! What (c) and (d) share: the home, its children, the records, and what each process believes.
 
-use std::{cell::RefCell, collections::BTreeSet, rc::Rc, time::Duration};
+use std::{
+    cell::{RefCell, RefMut},
+    rc::Rc,
+};
 
 use domain::{
     acquire::children_ahead,
-    bucket::max_holds,
-    limits::{CHILD_UNITS, MAX_CHILDREN_AHEAD},
+    bucket::{Home, max_holds},
+    limits::{CHILD_UNITS, MAX_CHILDREN_AT_ONCE},
+    route::{Route, within_reach},
+    time::Timestamp,
 };
 
 use crate::{
@@ -24,42 +29,21 @@ const BUCKET: u8 = 3;
 /// Keys of records.
 const RECORD: u8 = 4;
 
-/// What may be changed about the product, to see what it would bring.
+/// How the product is deployed.
 #[derive(Debug, Clone, PartialEq)]
 pub struct Product {
-    /// Children opened ahead of an announced peak. Source: `domain::limits::MAX_CHILDREN_AHEAD`.
-    pub most_children_ahead: u64,
-    /// Children that one transaction opens. The product: one. DynamoDB: 100 actions in a transaction, one of which is the home's.
-    pub children_per_opening: u32,
-    /// Whether confirmed holds are looked for, and settled, in crowded buckets that have no unit free. The product does, which frees
-    /// nobody a unit.
-    pub tidies_empty_buckets: bool,
-    /// Children that a shopper looks at, the newest first, while the home has units to open another with. The product: all.
-    pub survey_at_most: Option<usize>,
-    /// Children that a shopper tries blindly, out of the window that the process last saw at the home, before looking at all of them.
-    /// The product: none.
-    pub probes: u32,
-    /// How long a process that has seen all buckets empty says so without looking again. The product: not at all.
-    pub remembers_sold_out: Duration,
     /// Processes: what each believes is its own. Source for the most: AWS Lambda, "Lambda quotas", 1,000 concurrent executions by
     /// default. Fewer where fewer are busy at a time.
     pub processes: u32,
     /// Batches of queued orders decided at a time. Source: `template.yaml`, `OrderConcurrency`, 2 to 1000, by default 10.
     pub order_concurrency: u32,
+    /// Whether the merchant has announced the peak that comes.
+    pub announced: bool,
 }
 
 impl Default for Product {
     fn default() -> Self {
-        Self {
-            most_children_ahead: MAX_CHILDREN_AHEAD,
-            children_per_opening: 1,
-            tidies_empty_buckets: true,
-            survey_at_most: None,
-            probes: 0,
-            remembers_sold_out: Duration::ZERO,
-            processes: 1_000,
-            order_concurrency: 1_000,
-        }
+        Self { processes: 1_000, order_concurrency: 1_000, announced: true }
     }
 }
 
@@ -90,13 +74,13 @@ pub struct Seen {
     pub bucket: usize,
     /// Units free.
     pub free: u32,
+    /// How many of them can be held here.
+    pub within_reach: u64,
     /// Whether it carries as many holds as it may.
     pub crowded: bool,
+    /// Of the home: the number that the next child gets.
+    pub next_child: u32,
 }
-
-/// Which children one process believes to have units.
-#[derive(Debug, Default)]
-pub struct Routes(BTreeSet<usize>);
 
 /// The stock of one SKU, and all reservations of it.
 pub struct Stock {
@@ -107,49 +91,29 @@ pub struct Stock {
     pub buckets: RefCell<Vec<Bucket>>,
     /// What each reservation is, and in which bucket it holds, by the shopper's number.
     pub reservations: RefCell<Vec<Option<(Status, usize)>>>,
-    routes: RefCell<Vec<Routes>>,
-    /// The end of the window of children that each process last saw at the home.
-    pub windows: RefCell<Vec<usize>>,
-    /// Until when each process says that all is sold out.
-    pub sold_out_until: RefCell<Vec<Duration>>,
+    /// What each process believes: the product's own code.
+    routes: RefCell<Vec<Route>>,
     /// Children opened before the run.
     opened_ahead: usize,
+    expected_peak_per_second: u64,
 }
 
 impl Stock {
     /// All units, after the announced peak has been prepared for.
     #[must_use]
     pub fn new(table: Rc<Table>, market: Rc<Market>, product: Product, expected_peak_per_second: u32) -> Self {
-        let expected_peak_per_second = u64::from(expected_peak_per_second);
+        let expected_peak_per_second = if product.announced { u64::from(expected_peak_per_second) } else { 0 };
         let mut home = Bucket { free: market.free(), holds: Vec::new() };
-        let free = u64::from(home.free);
-        // With another bound: not for the first second alone, but for as much of the stock as the bound allows.
-        let ahead = if product.most_children_ahead == MAX_CHILDREN_AHEAD {
-            children_ahead(expected_peak_per_second, free)
-        } else {
-            (free / CHILD_UNITS).min(product.most_children_ahead)
-        };
         let mut children = Vec::new();
-        for _ in 0..ahead {
+        for _ in 0..children_ahead(expected_peak_per_second, u64::from(home.free)) {
             home.free -= child_units();
             children.push(Bucket { free: child_units(), holds: Vec::new() });
         }
         let opened_ahead = children.len();
-        let routes = (0..product.processes).map(|_| Routes::default()).collect();
-        let windows = (0..product.processes).map(|_| 1).collect();
-        let sold_out_until = (0..product.processes).map(|_| Duration::ZERO).collect();
-        let buckets = std::iter::once(home).chain(children).collect();
-        Self {
-            table,
-            market,
-            product,
-            buckets: RefCell::new(buckets),
-            reservations: RefCell::default(),
-            routes: RefCell::new(routes),
-            opened_ahead,
-            windows: RefCell::new(windows),
-            sold_out_until: RefCell::new(sold_out_until),
-        }
+        let routes = RefCell::new((0..product.processes).map(|_| Route::default()).collect());
+        let buckets = RefCell::new(std::iter::once(home).chain(children).collect());
+        let reservations = RefCell::default();
+        Self { table, market, product, buckets, reservations, routes, opened_ahead, expected_peak_per_second }
     }
 
     /// The item of a bucket.
@@ -171,7 +135,10 @@ impl Stock {
     pub fn see(&self, bucket: usize) -> Seen {
         let buckets = self.buckets.borrow();
         let found = &buckets[bucket];
-        Seen { bucket, free: found.free, crowded: found.holds.len() >= max_holds(bucket > 0) }
+        let holds = found.holds.len();
+        let within_reach = within_reach(u64::from(found.free), holds, bucket > 0);
+        let next_child = u32::try_from(buckets.len() - 1).unwrap_or(u32::MAX);
+        Seen { bucket, free: found.free, within_reach, crowded: holds >= max_holds(bucket > 0), next_child }
     }
 
     /// The write that holds a unit, where it is admitted: whether it was applied, and the bucket afterwards.
@@ -223,37 +190,20 @@ impl Stock {
         self.buckets.borrow_mut()[bucket].holds.retain(|own| !sold.contains(own));
     }
 
-    /// The child that a process tries first, or the home.
-    pub fn first(&self, process: usize, spread: u64) -> usize {
-        let routes = self.routes.borrow();
-        let known = &routes[process].0;
-        let at = if known.is_empty() { 0 } else { spread % known.len() as u64 };
-        usize::try_from(at).ok().and_then(|at| known.iter().nth(at)).copied().unwrap_or(0)
+    /// What a process believes.
+    pub fn route(&self, process: usize) -> RefMut<'_, Route> {
+        RefMut::map(self.routes.borrow_mut(), |routes| &mut routes[process])
     }
 
-    /// A child that a process does not know, tried blindly: any of those that it has heard of.
-    pub fn probe(&self, process: usize, spread: u64) -> Option<usize> {
-        let end = self.windows.borrow()[process];
-        let count = u64::try_from(end.checked_sub(1)?).ok().filter(|count| *count > 0)?;
-        Some(1 + usize::try_from(spread % count).ok()?)
+    /// What the home says of its children.
+    pub fn home(&self) -> Home {
+        let next_child = u32::try_from(self.buckets.borrow().len() - 1).unwrap_or(u32::MAX);
+        Home { next_child, expected_peak_per_second: self.expected_peak_per_second, ..Home::default() }
     }
 
-    /// A process has seen the home, and in it how many children there are.
-    pub fn see_window(&self, process: usize) {
-        self.windows.borrow_mut()[process] = self.buckets.borrow().len();
-    }
-
-    /// A process has seen how much is free in a bucket.
-    pub fn note(&self, process: usize, bucket: usize, free: u32) {
-        if bucket == 0 {
-            return;
-        }
-        let known = &mut self.routes.borrow_mut()[process].0;
-        if free > 0 {
-            known.insert(bucket);
-        } else {
-            known.remove(&bucket);
-        }
+    /// The clock of the product: whole seconds.
+    pub fn now(&self) -> Timestamp {
+        Timestamp::from_epoch_seconds(self.table.clock.now().as_secs())
     }
 
     /// What is done outside of the run: opening children ahead, as far as they were used in it; and settling what was sold and is still
@@ -261,7 +211,7 @@ impl Stock {
     pub fn settle_rest(&self, bill: &Bill) {
         let buckets = self.buckets.borrow();
         let used = buckets.iter().skip(1).take(self.opened_ahead).filter(|child| child.free < child_units()).count();
-        let opening = opening_units(count(used), f64::from(self.product.children_per_opening));
+        let opening = opening_units(count(used), f64::from(MAX_CHILDREN_AT_ONCE));
         let sold = |own: &&u32| matches!(self.status(**own), Some((Status::Confirmed, _)));
         let writes = buckets.iter().map(|bucket| {
             let held = bucket.holds.iter().filter(sold).count();

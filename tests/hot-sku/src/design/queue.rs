@@ -26,7 +26,7 @@ use crate::{
     design::{
         Design,
         buckets::{Status, Stock},
-        search::Search,
+        search::{Begin, Search},
     },
     limits::{LINE_BATCH, LINE_PER_SECOND, SDK_ATTEMPTS},
     market::{Answer, Shopper},
@@ -196,7 +196,7 @@ impl State {
             self.record(orders, Answer::SoldOut, bill).await?;
             return Ok(orders.len());
         }
-        let answer = Search::new(&self.stock, first.shopper, process, bill).run(true).await?;
+        let answer = Search::new(&self.stock, first.shopper, process, bill).run(Begin::Looking).await?;
         if answer == Answer::Contended {
             return Ok(0);
         }

@@ -57,6 +57,7 @@ impl Store {
             };
             let met = match self.transact(writes).await? {
                 Transacted::Applied => {
+                    self.routes.freed(&movement.stock.home());
                     self.split_what_came(&movement).await;
                     return Ok(Moved { movement: *movement, replayed: false });
                 }
