@@ -9,8 +9,11 @@ use std::{
     time::Duration,
 };
 
-use aws_config::{Region, SdkConfig, retry::RetryConfig, timeout::TimeoutConfig};
-use aws_credential_types::{Credentials, provider::SharedCredentialsProvider};
+use aws_config::{Region, SdkConfig, identity::IdentityCache, retry::RetryConfig, timeout::TimeoutConfig};
+use aws_credential_types::{
+    Credentials,
+    provider::{ProvideCredentials, SharedCredentialsProvider, future::ProvideCredentials as ProvidedCredentials},
+};
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
 use domain::order::OrderIdKey;
@@ -210,10 +213,9 @@ fn instance(world: &Arc<Mutex<World>>, skew_seconds: i64) -> App {
 
 /// The settings of `runtime::aws`, with this network, this time, and pauses that a seed repeats.
 fn config(world: &Arc<Mutex<World>>, clock: &SkewedClock) -> SdkConfig {
-    let credentials = Credentials::new("simulation", "simulation", None, None, "simulation");
     let network = Network(world.clone()).client();
-    let config =
-        runtime::aws::sdk_config("us-east-1", SharedCredentialsProvider::new(credentials), network, Some("http://aws"));
+    let credentials = SharedCredentialsProvider::new(Hesitation);
+    let config = runtime::aws::sdk_config("us-east-1", credentials, network, Some("http://aws"));
     let retries = RetryConfig::standard()
         .with_max_attempts(3)
         .with_initial_backoff(Duration::from_millis(25))
@@ -225,6 +227,7 @@ fn config(world: &Arc<Mutex<World>>, clock: &SkewedClock) -> SdkConfig {
     config
         .into_builder()
         .region(Region::new("us-east-1"))
+        .identity_cache(IdentityCache::no_cache())
         .retry_config(retries)
         .timeout_config(timeouts)
         .sleep_impl(SharedAsyncSleep::new(TokioSleep::new()))
@@ -243,7 +246,24 @@ fn skew(rng: &mut Rng) -> i64 {
 
 /// Between which two steps something happens to a function: most calls have few.
 fn step(rng: &mut Rng) -> u32 {
-    if rng.bool() { rng.u32(1..8) } else { rng.u32(1..40) }
+    if rng.bool() { rng.u32(1..12) } else { rng.u32(1..60) }
+}
+
+/// Credentials that are asked for before each attempt and take a moment: the last one in which a function can die or stand still before
+/// the attempt is signed and sent.
+#[derive(Debug)]
+struct Hesitation;
+
+impl ProvideCredentials for Hesitation {
+    fn provide_credentials<'a>(&'a self) -> ProvidedCredentials<'a>
+    where
+        Self: 'a,
+    {
+        ProvidedCredentials::new(async {
+            tokio::task::yield_now().await;
+            Ok(Credentials::new("simulation", "simulation", None, None, "simulation"))
+        })
+    }
 }
 
 /// A world in which something has panicked is looked at, not used.
