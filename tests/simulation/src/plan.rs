@@ -74,7 +74,7 @@ impl Plan {
             lost: some(30, 30),
             reply_lost: some(50, 80),
             failed_after: some(30, 40),
-            copied: some(60, 250),
+            copied: if theme == Theme::Restless { some(100, 500) } else { some(60, 250) },
             throttled: some(20, 20),
             conflict: some(20, 30),
             slow: some(50, 80),
@@ -84,7 +84,7 @@ impl Plan {
         let (shoppers, merchants, units) = match theme {
             Theme::Everyday | Theme::Haunted => (3..=14, 0..=2, 3..=40),
             Theme::Crowd => (30..=45, 0..=2, 25..=60),
-            Theme::Restless => (8..=25, 2..=3, 40..=60),
+            Theme::Restless => (2..=8, 1..=1, 32..=60),
         };
         Self {
             seed,
