@@ -7,7 +7,7 @@ use crate::support::{Fate, Flaky, Shop, Units, at_once, timer_message};
 /// Elsewhere: the sweeper schedules its next run only after success, so one crash stops all expiry (woocommerce#30682). Here
 /// nothing needs to run for a hold to end; and what does run fails for one hold at a time.
 ///
-/// Breaks with: `self.store.make_room(bucket, seen, …)` in `try_hold`, `store/src/flow/acquire.rs` (the next shopper), or
+/// Breaks with: `self.store.make_room(bucket, seen, …)` in `try_hold`, `store/src/flow/acquire/hold.rs` (the next shopper), or
 /// `None => failed.push(message_id)` in `expire/src/timer.rs` (a failed timer never comes again).
 #[tokio::test(flavor = "multi_thread")]
 async fn f18_one_crash_stops_all_expiry() {

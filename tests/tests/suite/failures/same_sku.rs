@@ -29,7 +29,7 @@ async fn f07_same_sku_on_two_lines() {
 /// held in several buckets, and many reservations are held in one.
 ///
 /// Breaks with: `h.#rid = :hold` in the *expression* of `store/src/write/hold.rs` (one field for all), or
-/// `self.acquired.allocations.push(allocation)` in `store/src/flow/acquire.rs`.
+/// `self.acquired.allocations.push(allocation)` in `store/src/flow/acquire/hold.rs`.
 #[tokio::test(flavor = "multi_thread")]
 async fn f08_several_allocations_on_one_stock() {
     let shop = Shop::with(&[("tea", 100)]).await;
