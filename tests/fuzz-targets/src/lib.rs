@@ -5,7 +5,7 @@
 //! |---|---|---|
 //! | [`http`](fn@http) | HTTP requests, one after the other, or an event of API Gateway | see [`requests`] |
 //! | [`events`] | a batch of the table's stream, of the timers or of queued orders | see [`batches`] |
-//! | [`messages`] | the body of a message of either queue | it reads back what it writes; its cart is within the limits |
+//! | [`messages`] | the body of a message of either queue | all that it says is read, and reads back what it writes; its cart is within the limits |
 //! | [`order_id`] | an order, a secret, and changes to the id that the order gets | the id is read under its secret, and no changed one is |
 //! | [`texts`](fn@texts) | an id, a hold, a line, … | it prints as the text that was read, and is within its limits |
 //! | [`items`](fn@items) | a stored item | what is decoded is encoded as it was |
