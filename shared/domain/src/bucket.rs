@@ -43,6 +43,14 @@ impl MalformedText {
     }
 }
 
+/// A whole number in a text, written as this service writes it: no `+`, no leading zero. A text that is read has to be the text that is
+/// written, for a write demands the very hold that was read, and an item is found by the very key.
+#[must_use]
+pub fn exact<T: FromStr>(text: &str) -> Option<T> {
+    let starts_with_its_first_digit = text.strip_prefix('-').unwrap_or(text).starts_with(|c| matches!(c, '1'..='9'));
+    if starts_with_its_first_digit || text == "0" { text.parse().ok() } else { None }
+}
+
 impl StockId {
     /// The home bucket.
     #[must_use]
@@ -81,7 +89,7 @@ impl FromStr for BucketId {
         let (Some(sku), Some(channel)) = (parts.next(), parts.next()) else {
             return Err(malformed());
         };
-        let child = parts.next().map(str::parse).transpose().map_err(|_| malformed())?;
+        let child = parts.next().map(|number| exact(number).ok_or_else(malformed)).transpose()?;
         if parts.next().is_some() {
             return Err(malformed());
         }
@@ -121,8 +129,8 @@ impl FromStr for Hold {
     fn from_str(text: &str) -> Result<Self, MalformedText> {
         let parse = || {
             let (quantity, expires_at) = text.split_once('@')?;
-            let quantity = Quantity::new(quantity.parse().ok()?).ok()?;
-            Some(Self { quantity, expires_at: Timestamp::from_epoch_seconds(expires_at.parse().ok()?) })
+            let quantity = Quantity::new(exact(quantity)?).ok()?;
+            Some(Self { quantity, expires_at: Timestamp::from_epoch_seconds(exact(expires_at)?) })
         };
         parse().ok_or_else(|| MalformedText::new("hold", text))
     }
@@ -233,10 +241,23 @@ mod tests {
 
     #[test]
     fn malformed_texts_are_refused() {
-        for text in ["", "tea", "tea#", "#own", "tea#own#", "tea#own#x", "tea#own#1#2", "t a#own", "tea#own#-1"] {
+        for text in [
+            "",
+            "tea",
+            "tea#",
+            "#own",
+            "tea#own#",
+            "tea#own#x",
+            "tea#own#1#2",
+            "t a#own",
+            "tea#own#-1",
+            "tea#own#+1",
+            "tea#own#01",
+        ] {
             assert!(text.parse::<BucketId>().is_err(), "{text}");
         }
-        for text in ["", "3", "3@", "@3", "0@5", "-1@5", "1.5@5", "1000001@5", "3@4@5", "3@-1"] {
+        for text in ["", "3", "3@", "@3", "0@5", "-1@5", "1.5@5", "1000001@5", "3@4@5", "3@-1", "+3@5", "03@5", "3@05"]
+        {
             assert!(text.parse::<Hold>().is_err(), "{text}");
         }
     }

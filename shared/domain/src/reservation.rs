@@ -3,7 +3,7 @@
 use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crate::{
-    bucket::{BucketId, Hold, MalformedText, StockId},
+    bucket::{BucketId, Hold, MalformedText, StockId, exact},
     ids::{Channel, ExtensionId, Fingerprint, Reference, ReservationId, Sku},
     limits::{GRACE_SECONDS, MAX_EXTENSIONS, MAX_LIFE_SECONDS, MAX_LINES},
     quantity::{Quantity, QuantityError},
@@ -31,7 +31,7 @@ impl FromStr for Line {
     fn from_str(text: &str) -> Result<Self, MalformedText> {
         let parse = || {
             let (sku, quantity) = text.split_once('=')?;
-            Some(Self { sku: sku.parse().ok()?, quantity: Quantity::new(quantity.parse().ok()?).ok()? })
+            Some(Self { sku: sku.parse().ok()?, quantity: Quantity::new(exact(quantity)?).ok()? })
         };
         parse().ok_or_else(|| MalformedText::new("line", text))
     }
@@ -135,7 +135,7 @@ impl FromStr for Shortage {
         let parse = || {
             let (line, available) = text.split_once('/')?;
             let Line { sku, quantity } = line.parse().ok()?;
-            Some(Self { sku, requested: quantity, available: available.parse().ok()? })
+            Some(Self { sku, requested: quantity, available: exact(available)? })
         };
         parse().ok_or_else(|| MalformedText::new("shortage", text))
     }
@@ -359,7 +359,7 @@ mod tests {
         assert_eq!("a=2".parse::<Line>().unwrap().to_string(), "a=2");
         assert_eq!("a#own#3=2@99".parse::<Allocation>().unwrap().to_string(), "a#own#3=2@99");
         assert_eq!("a=2/0".parse::<Shortage>().unwrap().to_string(), "a=2/0");
-        for text in ["a", "a=", "a=0", "=1"] {
+        for text in ["a", "a=", "a=0", "=1", "a=+1", "a=01"] {
             assert!(text.parse::<Line>().is_err(), "{text}");
         }
     }

@@ -60,13 +60,21 @@ where
     lambda_runtime::run(service).await
 }
 
+/// The request in an event of API Gateway.
+///
+/// # Errors
+/// When it is no such event.
+pub fn request(event: Value) -> Result<Request, serde_json::Error> {
+    serde_json::from_value::<ApiGatewayV2httpRequest>(with_ascii_headers(event)).map(Request::from_event)
+}
+
 async fn answer<H>(app: &App, handle: &H, event: LambdaEvent<Value>) -> ApiGatewayV2httpResponse
 where
     H: AsyncFn(&App, &Request) -> Response,
 {
     let aws_request_id = event.context.request_id;
-    let request = match serde_json::from_value::<ApiGatewayV2httpRequest>(with_ascii_headers(event.payload)) {
-        Ok(event) => Request::from_event(event),
+    let request = match request(event.payload) {
+        Ok(request) => request,
         Err(error) => {
             tracing::error!(%error, aws_request_id, "the event is not a request");
             return Problem::internal_error().render(&aws_request_id).into_event();

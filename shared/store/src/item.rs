@@ -6,7 +6,7 @@ mod movement;
 mod reservation;
 
 use aws_sdk_dynamodb::types::AttributeValue;
-use domain::time::Timestamp;
+use domain::{bucket::exact, time::Timestamp};
 
 pub(crate) use bucket::{decode_bucket, encode_bucket};
 pub(crate) use movement::{decode_movement, encode_movement};
@@ -89,7 +89,12 @@ fn parsed<T: std::str::FromStr>(value: &AttributeValue) -> Option<T> {
 }
 
 fn as_number<T: std::str::FromStr>(value: &AttributeValue) -> Option<T> {
-    value.as_n().ok()?.parse().ok()
+    exact(value.as_n().ok()?)
+}
+
+/// A number that is left out where it is 0: a write whose condition is that it is absent would be refused for ever otherwise.
+fn as_more_than_zero(value: &AttributeValue) -> Option<u64> {
+    as_number(value).filter(|number| *number > 0)
 }
 
 fn as_instant(value: &AttributeValue) -> Option<Timestamp> {
@@ -98,4 +103,53 @@ fn as_instant(value: &AttributeValue) -> Option<Timestamp> {
 
 fn as_list<T: std::str::FromStr>(value: &AttributeValue) -> Option<Vec<T>> {
     value.as_l().ok()?.iter().map(parsed).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::HashMap;
+
+    use super::*;
+
+    fn child() -> Item {
+        Item::from([
+            ("pk".to_owned(), text("S#tea#own#3")),
+            ("a".to_owned(), number(5)),
+            ("h".to_owned(), AttributeValue::M(HashMap::from([("0123456789abcdef".to_owned(), text("2@99"))]))),
+            ("sold".to_owned(), number(0)),
+            ("owed".to_owned(), number(1)),
+        ])
+    }
+
+    fn home() -> Item {
+        let mut item = child();
+        item.extend(["lo", "hi", "g", "v", "peak"].map(|name| (name.to_owned(), number(0))));
+        item.insert("pk".to_owned(), text("S#tea#own"));
+        item
+    }
+
+    #[test]
+    fn an_item_is_what_this_service_writes_or_it_is_malformed() {
+        let hold = |text: &str| {
+            AttributeValue::M(HashMap::from([("0123456789abcdef".to_owned(), AttributeValue::S(text.to_owned()))]))
+        };
+        let count = |text: &str| AttributeValue::N(text.to_owned());
+        assert!(decode(&child()).is_ok() && decode(&home()).is_ok());
+        for (item, name, value) in [
+            (child(), "pk", text("S#tea#own#03")),
+            (child(), "pk", text("S#tea#own#+3")),
+            (child(), "a", count("05")),
+            (child(), "a", count("+5")),
+            (child(), "h", hold("+2@99")),
+            (child(), "h", hold("2@099")),
+            (child(), "owed", count("0")),
+            (child(), "owed", count("2")),
+            (child(), "owed", text("1")),
+            (home(), "owed", count("0")),
+        ] {
+            let mut item = item;
+            item.insert(name.to_owned(), value.clone());
+            assert!(matches!(decode(&item), Err(Fault::Malformed { .. })), "{name}: {value:?}");
+        }
+    }
 }

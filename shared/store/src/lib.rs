@@ -92,6 +92,17 @@ pub fn decode(item: &Item) -> Result<Option<StoredItem>, Fault> {
     item::decode(item)
 }
 
+/// The item of what was decoded: what a test compares with the one that was read.
+#[cfg(any(test, feature = "testing"))]
+#[must_use]
+pub fn encode(stored: &StoredItem) -> Item {
+    match stored {
+        StoredItem::Bucket(id, bucket) => item::encode_bucket(id, bucket),
+        StoredItem::Reservation(record) => item::encode_reservation(record),
+        StoredItem::Movement(movement) => item::encode_movement(movement),
+    }
+}
+
 impl Store {
     /// A store over `table`, which must exist (see [`schema`]).
     #[must_use]

@@ -125,12 +125,21 @@ impl Store {
             self.acquire(&taking.id, stock, line.quantity, expires_at, taking.begin)
         });
         let acquired: Vec<Acquired> = join_all(lines).await.into_iter().collect::<Result<_, _>>()?;
-        let reason = refusal_of(&taking.lines, &acquired)?;
+        let reason = refusal_of(&taking.lines, &acquired);
         let holds = Holds::of(acquired, expires_at);
         match reason {
-            Some(reason) => Ok(self.refuse(taking, holds, reason).await?),
-            None => Ok(self.record(taking, holds, now).await?),
+            Ok(Some(reason)) => Ok(self.refuse(taking, holds, reason).await?),
+            Ok(None) => Ok(self.record(taking, holds, now).await?),
+            // A key that comes again for fewer units meets its own larger hold, and would for as long as that stands.
+            Err(contended) => self.decided_before(taking, &holds).await?.ok_or(contended.into()),
         }
+    }
+
+    /// What was recorded, if the request was served before: its units may have been sold or settled since.
+    async fn decided_before(&self, taking: &Taking, holds: &Holds) -> Result<Option<Taken>, Fault> {
+        let Some(record) = self.get_reservation(&taking.id).await? else { return Ok(None) };
+        self.release_unkept(&record, &holds.all()).await;
+        Ok(Some(Taken::Found(record)))
     }
 
     /// Records that the units are held, or sold.
@@ -153,12 +162,10 @@ impl Store {
     /// Records the refusal where that matters, then releases what was held.
     async fn refuse(&self, taking: &Taking, holds: Holds, reason: CancelReason) -> Result<Taken, Fault> {
         let nothing_held = holds.fitting.is_empty() && holds.leftovers.is_empty();
-        if nothing_held || taking.terms == Terms::Sale {
-            // The request may have been served before, and its units sold or settled since.
-            if let Some(record) = self.get_reservation(&taking.id).await? {
-                self.release_unkept(&record, &holds.all()).await;
-                return Ok(Taken::Found(record));
-            }
+        if (nothing_held || taking.terms == Terms::Sale)
+            && let Some(found) = self.decided_before(taking, &holds).await?
+        {
+            return Ok(found);
         }
         if nothing_held && taking.terms == Terms::Hold {
             return Ok(Taken::Refused(reason));

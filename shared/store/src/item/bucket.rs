@@ -9,7 +9,7 @@ use domain::{
     ids::ReservationId,
 };
 
-use super::{Reader, as_instant, as_number, number, text};
+use super::{Reader, as_instant, as_more_than_zero, as_number, number, text};
 use crate::{Fault, Item, keys};
 
 /// The item of a bucket.
@@ -51,7 +51,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
     let reader = Reader::new(item);
     let id: BucketId = keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no bucket"))?;
     let role = if id.child.is_some() {
-        Role::Child { owes_home: item.contains_key("owed") }
+        Role::Child { owes_home: reader.optional("owed", as_mark)?.is_some() }
     } else {
         Role::Home(Home {
             first_child: reader.required("lo", as_number)?,
@@ -59,7 +59,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
             generation: reader.required("g", as_number)?,
             version: reader.required("v", as_number)?,
             expected_peak_per_second: reader.required("peak", as_number)?,
-            shortfall: reader.optional("owed", as_number)?.unwrap_or(0),
+            shortfall: reader.optional("owed", as_more_than_zero)?.unwrap_or(0),
         })
     };
     Ok(Bucket {
@@ -69,6 +69,11 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
         watermark: reader.optional("w", as_instant)?,
         role,
     })
+}
+
+/// A child is marked with 1, whatever it owes.
+fn as_mark(value: &AttributeValue) -> Option<u64> {
+    as_number(value).filter(|mark| *mark == 1)
 }
 
 fn as_holds(value: &AttributeValue) -> Option<BTreeMap<ReservationId, Hold>> {

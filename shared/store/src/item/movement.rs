@@ -5,7 +5,7 @@ use domain::{
     movement::{Movement, MovementKind},
 };
 
-use super::{Reader, as_instant, as_number, as_text, instant, number, parsed, text};
+use super::{Reader, as_instant, as_more_than_zero, as_number, as_text, instant, number, parsed, text};
 use crate::{Fault, Item, keys};
 
 /// The item of a movement.
@@ -41,7 +41,7 @@ pub(crate) fn decode_movement(item: &Item) -> Result<Movement, Fault> {
         stock: StockId { sku: reader.required("sku", parsed)?, channel: reader.required("channel", parsed)? },
         kind,
         delta: reader.required("delta", as_number)?,
-        shortfall: reader.optional("shortfall", as_number)?.unwrap_or(0),
+        shortfall: reader.optional("shortfall", as_more_than_zero)?.unwrap_or(0),
         reason: reader.required("reason", parsed)?,
         actor: reader.required("actor", as_text)?.to_owned(),
         at: reader.required("at", as_instant)?,

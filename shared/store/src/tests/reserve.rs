@@ -70,6 +70,20 @@ async fn a_key_used_for_another_request_is_refused_and_holds_nothing() {
 }
 
 #[tokio::test]
+async fn a_key_used_again_for_fewer_units_is_refused_though_the_rest_is_gone() {
+    let bench = bench().await;
+    bench.stocked("tea", 6).await;
+    bench.reserve("k", &["tea=4"]).await.unwrap();
+    bench.store.sell(&request(Kind::Order, "o", &["tea=2"])).await.unwrap();
+    assert_eq!(refusal(bench.reserve("k", &["tea=3"]).await.unwrap_err()), Refusal::IdempotencyKeyReused);
+    let fewer = request(Kind::Order, "o", &["tea=1"]);
+    assert_eq!(refusal(bench.store.sell(&fewer).await.unwrap_err()), Refusal::IdempotencyKeyReused);
+    let level = bench.level("tea").await;
+    assert_eq!((level.available, level.reserved), (0, 4));
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
 async fn all_lines_or_none_and_the_refusal_is_recorded_before_the_release() {
     let bench = bench().await;
     bench.stocked("tea", 10).await;
