@@ -244,7 +244,10 @@ pub fn state(
         OrderState::Queued
     };
     let Some(record) = record else { return undecided };
-    let foreign = record.fingerprint.as_ref().is_some_and(|recorded| !order.asked_for(recorded));
+    // A hold that nobody recorded in time is closed by a record that does not know what was asked for: its successor does.
+    let recorded =
+        record.fingerprint.as_ref().or(successor.as_ref().and_then(|successor| successor.fingerprint.as_ref()));
+    let foreign = recorded.is_some_and(|recorded| !order.asked_for(recorded));
     if order.asked == Asked::Sale && foreign {
         return OrderState::Rejected { record, refusal: Refusal::IdempotencyKeyReused };
     }
@@ -435,6 +438,8 @@ mod tests {
         let placeholder = |status| Reservation { lines: vec![], fingerprint: None, ..record(status, &asked, false) };
         let of = |status| Some(record(status, &asked, true));
         let other = Some(record(confirmed(), &sale(&["tea=2"]), true));
+        let (nameless, sold_to_another) =
+            (|| Reservation { lines: vec!["tea=2".parse().unwrap()], ..placeholder(succeeded()) }, other.clone());
         let cases = [
             ("nothing is recorded", None, None, "queued"),
             ("sold", of(confirmed()), None, "confirmed"),
@@ -443,6 +448,12 @@ mod tests {
             ("its hold ended first", Some(placeholder(Status::Expired { successor: None })), None, "queued"),
             ("taken again, not yet decided", Some(placeholder(succeeded())), None, "queued"),
             ("taken again and sold", Some(placeholder(succeeded())), of(confirmed()), "confirmed"),
+            (
+                "another order under the same key, taken again",
+                Some(nameless()),
+                sold_to_another,
+                "idempotency-key-reused",
+            ),
             ("taken again and short", Some(placeholder(succeeded())), of(short()), "insufficient-stock"),
             (
                 "its second hold ended as well, and may be tried again",

@@ -51,8 +51,7 @@ impl Store {
             Taken::Refused(reason) => return Err(reason.refusal(false).into()),
             Taken::Found(record) => record,
         };
-        let fingerprint = request.fingerprint();
-        if record.fingerprint.as_ref().is_some_and(|recorded| *recorded != fingerprint) {
+        if used_for_another(&record, request) {
             return Err(Refusal::IdempotencyKeyReused.into());
         }
         if request.kind == Kind::Order && matches!(record.status, Status::Expired { .. }) {
@@ -87,6 +86,10 @@ impl Store {
                 Taken::Refused(reason) => return Err(reason.refusal(false).into()),
             }
         };
+        // The record of a hold that nobody recorded in time does not know what was asked for: its successor does.
+        if used_for_another(&decided, request) {
+            return Err(Refusal::IdempotencyKeyReused.into());
+        }
         match &decided.status {
             Status::Confirmed { .. } => Ok(Recorded { reservation: record.succeeded_by(decided), replayed }),
             Status::Canceled { reason } => Err(reason.refusal(false).into()),
@@ -148,4 +151,10 @@ impl Store {
             _ => Ok(record),
         }
     }
+}
+
+/// Whether the request's key was used for another request before.
+fn used_for_another(record: &Reservation, request: &ReservationRequest) -> bool {
+    let asked = request.fingerprint();
+    record.fingerprint.as_ref().is_some_and(|recorded| *recorded != asked)
 }

@@ -130,6 +130,7 @@ impl Store {
         match reason {
             Ok(Some(reason)) => Ok(self.refuse(taking, holds, reason).await?),
             Ok(None) => Ok(self.record(taking, holds, now).await?),
+            Err(contended) if holds.leftovers.is_empty() => Err(contended.into()),
             // A key that comes again for fewer units meets its own larger hold, and would for as long as that stands.
             Err(contended) => self.decided_before(taking, &holds).await?.ok_or(contended.into()),
         }

@@ -265,3 +265,20 @@ async fn an_order_that_died_before_its_record_takes_its_units_again() {
     assert_eq!((bench.level("tea").await.sold, bench.level("tea").await.available), (4, 1));
     bench.assert_sound().await;
 }
+
+#[tokio::test]
+async fn an_order_that_took_its_units_again_still_knows_what_it_was_for() {
+    let bench = bench().await;
+    bench.stocked("tea", 5).await;
+    let hold = "1@1800000900".parse().unwrap();
+    bench.clock.advance(901);
+    // Its hold ended before anybody recorded it; the record that says so knows no lines.
+    bench.store.resolve_seen(&stock("tea").home(), &rid("k"), hold, None, Settling::WhenOver).await.unwrap();
+    let order = request(Kind::Order, "k", &["tea=1"]);
+    assert!(!bench.store.sell(&order).await.unwrap().replayed);
+    let other = request(Kind::Order, "k", &["tea=3"]);
+    assert_eq!(refusal(bench.store.sell(&other).await.unwrap_err()), Refusal::IdempotencyKeyReused);
+    assert!(bench.store.sell(&order).await.unwrap().replayed);
+    assert_eq!(bench.level("tea").await.available, 4);
+    bench.assert_sound().await;
+}
