@@ -21,7 +21,7 @@ use crate::{
     close,
     judge::{Seen, judge},
     ledger::{self, Deed, Entry},
-    plan::{Line, dice, skus},
+    plan::{Line, dice},
     shopper::{is_final, payment},
 };
 
@@ -54,7 +54,7 @@ struct Check {
 }
 
 pub async fn run(args: Args) -> Result<()> {
-    let client = Client::new(&args.url, Duration::from_secs(60))?;
+    let client = Client::new(&args.url, Duration::from_mins(1))?;
     let check = Check { client, seed: args.seed, patience: Duration::from_secs(args.patience_seconds) };
     let entries = ledger::load(&args.ledger)?;
     let began = Instant::now();
@@ -80,7 +80,8 @@ pub async fn run(args: Args) -> Result<()> {
             *sold.entry(sku).or_default() += quantity;
         }
     }
-    for sku in skus() {
+    let skus: BTreeSet<&str> = entries.iter().flat_map(|entry| &entry.lines).map(|line| line.sku.as_str()).collect();
+    for sku in skus {
         let faults = check.stock(sku, &entries, sold.get(sku).copied().unwrap_or_default()).await?;
         passed += usize::from(faults.is_empty());
         failures.extend(faults);
@@ -144,7 +145,7 @@ impl Check {
 
     /// One in three of those who hold something and have said nothing more.
     async fn pay_after_all(&self, mut entry: Entry) -> Result<Entry> {
-        let walked_away = entry.calls.len() == 1 && entry.number % 3 == 0;
+        let walked_away = entry.calls.len() == 1 && entry.number.is_multiple_of(3);
         if let Some(id) = entry.reservation().filter(|_| walked_away) {
             let mut call = payment(self.seed, entry.number, id);
             let mut dice = dice(self.seed, entry.number);
@@ -198,12 +199,6 @@ impl Check {
                 faults.push(format!("{sku}: {what} is {is}, and should be {should}"));
             }
         }
-        println!(
-            "{sku}: {} movements brought {delta}, {sold} sold, {} available, {} buckets",
-            told.len(),
-            number("available"),
-            number("buckets")
-        );
         Ok(faults)
     }
 

@@ -29,6 +29,7 @@ pub struct Client {
     http: reqwest::Client,
     url: String,
     tally: Mutex<Tally>,
+    errors: Mutex<Vec<String>>,
 }
 
 impl Client {
@@ -36,11 +37,16 @@ impl Client {
         // Whoever was first has chosen; there is one provider in the program.
         let _ = rustls::crypto::ring::default_provider().install_default();
         let http = reqwest::Client::builder().no_proxy().timeout(timeout).build()?;
-        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), tally: Mutex::default() })
+        Ok(Self { http, url: url.trim_end_matches('/').to_owned(), tally: Mutex::default(), errors: Mutex::default() })
     }
 
     pub fn tally(&self) -> Tally {
         self.tally.lock().unwrap_or_else(PoisonError::into_inner).clone()
+    }
+
+    /// Which request heard which error.
+    pub fn errors(&self) -> Vec<String> {
+        self.errors.lock().unwrap_or_else(PoisonError::into_inner).clone()
     }
 
     fn count(&self, what: &str) {
@@ -134,14 +140,22 @@ impl Client {
         if let Some(body) = body {
             request = request.header("content-type", "application/json").body(body.to_string());
         }
+        let note = |why: &str| {
+            let key = headers.first().map_or("", |(_, key)| key);
+            self.errors.lock().unwrap_or_else(PoisonError::into_inner).push(format!("{path} {key}: {why}"));
+        };
         let broken = |fault: reqwest::Error| {
             let why = if fault.is_timeout() { "timeout" } else { "no connection" };
             self.count(why);
+            note(why);
             why.to_owned()
         };
         let answer = request.send().await.map_err(broken)?;
         let status = answer.status();
         let text = answer.text().await.map_err(broken)?;
+        if status.is_server_error() {
+            note(&text);
+        }
         Ok((status, serde_json::from_str(&text).unwrap_or(Value::Null)))
     }
 }

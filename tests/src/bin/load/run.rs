@@ -7,7 +7,10 @@ use std::{
 };
 
 use anyhow::{Result, ensure};
-use futures::{StreamExt, stream::FuturesUnordered};
+use futures::{
+    StreamExt, TryStreamExt,
+    stream::{self, FuturesUnordered},
+};
 use reqwest::Method;
 use serde_json::json;
 use tokio::time::{Instant, MissedTickBehavior, interval, sleep, sleep_until};
@@ -17,12 +20,15 @@ use crate::{
     close,
     ledger::{self, Call, Deed, Entry, Told},
     memory::{Memory, pause},
-    plan::{Line, skus, units_before},
+    plan::{Line, Range},
     shopper::Shop,
 };
 
 /// Beyond the shortest hold there is.
 const CLOCK_STEP_SECONDS: u64 = 301;
+
+/// Shelves filled together.
+const AT_ONCE: usize = 8;
 
 /// All steps of the clock together stay far below the day after which an unpaid reservation is forgotten.
 const MOST_CLOCK_STEPS: u32 = 100;
@@ -79,6 +85,7 @@ pub async fn run(args: Args) -> Result<()> {
     let shop = Shop {
         client: &client,
         seed: args.seed,
+        range: Range { rate: args.rate },
         late: Duration::from_secs(args.late_seconds),
         until: end + Duration::from_secs(args.patience_seconds),
     };
@@ -95,17 +102,19 @@ pub async fn run(args: Args) -> Result<()> {
 
 /// Receives what there is to sell.
 async fn stock_up(client: &Client, args: &Args) -> Result<Vec<Entry>> {
-    let (mut entries, until) = (Vec::new(), Instant::now() + FIRST_ANSWERS);
-    for (number, sku) in (u64::from(u32::MAX)..).zip(skus()) {
+    let until = Instant::now() + FIRST_ANSWERS;
+    let receipt = async |number: u64, sku: String, units: i64| {
         client.must(Method::PUT, &format!("/v1/stock/{sku}"), None, &json!({}), until).await?;
-        let body = json!({ "kind": "receive", "quantity": units_before(sku, args.rate), "reason": "before the first" });
+        let body = json!({ "kind": "receive", "quantity": units, "reason": "before the first" });
         let path = format!("/v1/stock/{sku}/movements");
         let mut call = Call::new(Deed::Move, format!("{}/in/{sku}", args.seed), path, body);
         let answer = client.must(Method::POST, &call.path, Some(&call.key), &call.body, until).await?;
         call.told.push(Told::new(201, &answer));
-        entries.push(Entry { number, lines: vec![Line { sku: sku.to_owned(), quantity: 0 }], calls: vec![call] });
-    }
-    Ok(entries)
+        anyhow::Ok(Entry { number, lines: vec![Line { sku, quantity: 0 }], calls: vec![call] })
+    };
+    let receipts = (u64::from(u32::MAX)..).zip(Range { rate: args.rate }.skus());
+    let receipts = receipts.map(|(number, (sku, units))| receipt(number, sku, units));
+    stream::iter(receipts).buffered(AT_ONCE).try_collect().await
 }
 
 /// Lets them come until the end, and waits until each has been served or has given up.
@@ -188,9 +197,7 @@ fn report(client: &Client, args: &Args, entries: &[Entry], memory: Option<&Memor
         .collect();
     let mut passed = calls().map(|call| call.told.len()).sum::<usize>() - failures.len();
     if args.strict {
-        for (name, count) in client.tally().into_iter().filter(|(name, _)| is_error(name)) {
-            failures.extend((0..count).map(|_| format!("an answer was an error: {name}")));
-        }
+        failures.extend(client.errors());
     }
     if let Some(memory) = memory {
         match memory.verdict(Duration::from_secs((args.seconds / 6).min(300))) {

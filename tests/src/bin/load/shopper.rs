@@ -10,13 +10,14 @@ use tokio::time::{Instant, sleep_until, timeout_at};
 use crate::{
     client::Client,
     ledger::{Call, Deed, Entry, Told},
-    plan::{Line, Plan, Then, dice},
+    plan::{Line, Plan, Range, Then, dice},
 };
 
 /// What all shoppers of a run have in common.
 pub struct Shop<'a> {
     pub client: &'a Client,
     pub seed: u64,
+    pub range: Range,
     /// How long after its hold a late payment comes, at least.
     pub late: Duration,
     /// When nobody waits for an answer any more.
@@ -27,7 +28,7 @@ impl Shop<'_> {
     /// Does what the shopper of this number does; what nobody has answered by the end stays in the entry without an answer.
     pub async fn serve(&self, number: u64) -> Entry {
         let mut dice = dice(self.seed, number);
-        let plan = Plan::draw(&mut dice);
+        let plan = Plan::draw(self.range, &mut dice);
         let mut entry = Entry { number, lines: Vec::new(), calls: Vec::new() };
         let key = |deed: &str| format!("{}/{number}/{deed}", self.seed);
         match plan {
