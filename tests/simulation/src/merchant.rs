@@ -15,8 +15,8 @@ impl Functions {
 
     /// Announces a peak of the same SKU and calls it off, again and again.
     async fn change_his_mind(&self) {
-        for turn in 0..40 {
-            let wait = self.world().millis(5_000..60_000);
+        for turn in 0..80 {
+            let wait = self.world().millis(1_000..12_000);
             sleep(wait).await;
             self.settings(SKUS[0], if turn % 2 == 0 { 96 } else { 0 }).await;
         }

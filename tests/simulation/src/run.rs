@@ -68,13 +68,11 @@ impl Plan {
     }
 
     async fn live(self, transcribed: bool) -> Arc<Mutex<World>> {
-        let world = Arc::new(Mutex::new(World::new(self.seed, Faults::default())));
+        let mut world = World::new(self.seed, Faults::default());
+        world.transcript = transcribed.then(Vec::new);
+        world.theme = self.theme;
+        let world = Arc::new(Mutex::new(world));
         let functions = Functions::start(&world, Frailty::default());
-        {
-            let mut world = functions.world();
-            world.transcript = transcribed.then(Vec::new);
-            world.theme = self.theme;
-        }
         for sku in SKUS {
             functions.settings(sku, if self.seed.is_multiple_of(3) { 64 } else { 0 }).await;
             functions.movement(sku, &format!("first-{sku}"), "receive", self.units).await;

@@ -35,7 +35,7 @@ impl Functions {
     pub async fn shopper(self, number: usize) {
         let wait = {
             let mut world = self.world();
-            let opening_hours = if world.theme == Theme::Restless { 400_000 } else { 900_000 };
+            let opening_hours = if world.theme == Theme::Restless { 150_000 } else { 900_000 };
             world.millis(0..opening_hours)
         };
         sleep(wait).await;
