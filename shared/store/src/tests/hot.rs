@@ -258,7 +258,7 @@ async fn who_knows_no_child_looks_at_a_few_and_then_stays_with_one() {
     for n in 0..30 {
         bench.reserve(&format!("k{n}"), &["tea=1"]).await.unwrap();
         let usage = bench.meter.take();
-        assert_eq!(usage.wcu, 2.0, "shopper {n}");
+        assert_eq!((n, usage.wcu), (n, 2.0));
         sent.push(usage.requests);
     }
     // The first one does not know that the SKU is split. The home tells, and costs a refused write.
