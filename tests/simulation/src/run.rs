@@ -73,12 +73,23 @@ impl Plan {
         world.theme = self.theme;
         let world = Arc::new(Mutex::new(world));
         let functions = Functions::start(&world, Frailty::default());
+        let violated = functions.world().violated.clone();
+        tokio::select! {
+            biased;
+            // What comes after it proves nothing.
+            () = violated.notified() => {}
+            () = self.day(&functions) => {}
+        }
+        world
+    }
+
+    async fn day(self, functions: &Functions) {
         for sku in SKUS {
             functions.settings(sku, if self.seed.is_multiple_of(3) { 64 } else { 0 }).await;
             functions.movement(sku, &format!("first-{sku}"), "receive", self.units).await;
         }
         functions.world().faults = self.faults;
-        let functions = functions.with(self.frailty);
+        let functions = functions.clone().with(self.frailty);
         tokio::task::spawn_local(functions.clone().stream());
         tokio::task::spawn_local(functions.clone().timers());
         tokio::task::spawn_local(functions.clone().queue());
@@ -94,7 +105,6 @@ impl Plan {
             }
         }
         self.rest(&functions).await;
-        world
     }
 
     /// No more faults; whoever stands still goes on; all timers have their turn, and what may be deleted is. What is left must be right.

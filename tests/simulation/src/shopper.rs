@@ -79,9 +79,10 @@ impl Functions {
         }
     }
 
-    /// A call as a careful shop makes it: again, under the same key, until it is answered; sometimes much later.
+    /// A call as a shop makes it: a careful one again, under the same key, until it is answered, sometimes much later; another only once.
     pub(crate) async fn insist(&self, sample: Sample) -> Option<Response> {
-        for _ in 0..MAX_ATTEMPTS {
+        let attempts = if self.world().happens(250) { 1 } else { MAX_ATTEMPTS };
+        for _ in 0..attempts {
             match self.call(sample.clone()).await {
                 Some(response) if response.status() < 500 => return Some(response),
                 _ => {}

@@ -63,6 +63,8 @@ pub struct World {
     pub log: Vec<String>,
     /// The first thing that must not be.
     pub violation: Option<String>,
+    /// Told of it.
+    pub violated: Arc<Notify>,
     /// Checks of the invariants so far.
     pub checks: u64,
     /// What TTL has deleted: nobody remembers it.
@@ -90,6 +92,7 @@ impl World {
             transcript: None,
             log: Vec::new(),
             violation: None,
+            violated: Arc::new(Notify::new()),
             checks: 0,
             purged: BTreeSet::new(),
             deduplicated: BTreeMap::new(),
@@ -120,6 +123,7 @@ impl World {
         if self.violation.is_none() {
             self.say(|| format!("VIOLATION: {what}"));
             self.violation = Some(what);
+            self.violated.notify_one();
         }
     }
 
