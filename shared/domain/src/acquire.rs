@@ -177,6 +177,9 @@ mod tests {
             (Some(bucket(1, 24, Some(2000))), Refused::TooFew { free: 1 }),
             (Some(bucket(2, 24, Some(2000))), Refused::Crowded),
             (Some(bucket(2, 23, Some(1000))), Refused::EndsTooSoon { watermark: at(1000) }),
+            // An image that satisfies every condition was not the one that was judged: whoever sees it looks again.
+            (Some(bucket(2, 23, Some(999))), Refused::TooFew { free: 2 }),
+            (Some(bucket(2, 23, None)), Refused::TooFew { free: 2 }),
         ];
         for (found, expected) in cases {
             assert_eq!(why_refused(found.as_ref(), &id("me"), asked), expected);
@@ -213,6 +216,7 @@ mod tests {
         assert_eq!(sizes(9_999, 300, 0, 1), [32; 32]);
         assert_eq!(sizes(9_999, 0, 1, 1), [32; 32]);
         assert_eq!(sizes(70, 0, 1, 1), [32, 32, 6]);
+        assert_eq!(sizes(1_000, 3, 0, 32), [32; 3], "a line that just fits a child is no reason for fewer");
         assert_eq!(sizes(9_999, 300, 1, 50), [50], "born with its hold");
         assert_eq!(sizes(4, 300, 1, 5), [0; 0]);
     }
@@ -223,6 +227,42 @@ mod tests {
         let picked = |spread| pick_by_weight(&choices, |weight| *weight, spread).copied();
         assert_eq!([0, 1, 2, 3, 4].map(picked), [Some(3), Some(3), Some(3), Some(1), Some(3)]);
         assert_eq!(pick_by_weight(&[0_u64], |weight| *weight, 7), None);
+    }
+
+    #[test]
+    fn a_line_goes_where_all_of_it_fits_or_else_into_as_few_buckets_as_possible() {
+        let stock = "a#own".parse::<BucketId>().unwrap().stock;
+        let seen = [(stock.home(), 3), (stock.child(0), 5), (stock.child(1), 9), (stock.child(2), 5)];
+        let cases = [
+            (5, 0, Some("a#own#0:5")),
+            (5, 4, Some("a#own#0:5")),
+            (5, 5, Some("a#own#1:5")),
+            (5, 13, Some("a#own#1:5")),
+            (5, 14, Some("a#own#2:5")),
+            (5, 19, Some("a#own#0:5")),
+            (9, 7, Some("a#own#1:9")),
+            (10, 7, Some("a#own#1:9 a#own#0:1")),
+            (14, 7, Some("a#own#1:9 a#own#0:5")),
+            (22, 7, Some("a#own#1:9 a#own#0:5 a#own#2:5 a#own:3")),
+            (23, 7, None),
+        ];
+        for (wanted, spread, expected) in cases {
+            let seen = seen.iter().map(|(bucket, free)| Seen { bucket: bucket.clone(), free: *free }).collect();
+            let parts = split(Quantity::new(wanted).unwrap(), seen, spread);
+            let text = |parts: Vec<(BucketId, Quantity)>| {
+                parts.iter().map(|(bucket, part)| format!("{bucket}:{part}")).collect::<Vec<_>>().join(" ")
+            };
+            assert_eq!(parts.map(text).as_deref(), expected, "{wanted} from {spread}");
+        }
+    }
+
+    #[test]
+    fn each_choice_has_its_turn() {
+        assert_eq!(
+            [0, 1, 2, 3, 7].map(|spread| pick(&["a", "b", "c"], spread).copied()),
+            [Some("a"), Some("b"), Some("c"), Some("a"), Some("b")]
+        );
+        assert_eq!(pick::<u8>(&[], 7), None);
     }
 
     proptest! {

@@ -269,6 +269,38 @@ mod tests {
         ReservationId::derive(&Caller::new("c"), &"k".parse().unwrap())
     }
 
+    fn record(id: ReservationId, status: Status, allocation: &str, line: &str) -> Reservation {
+        Reservation {
+            id,
+            kind: Kind::Reservation,
+            status,
+            channel: Channel::own(),
+            lines: vec![line.parse().unwrap()],
+            allocations: vec![allocation.parse().unwrap()],
+            created_at: Timestamp::from_epoch_seconds(100),
+            expires_at: Timestamp::from_epoch_seconds(1000),
+            order_id: None,
+            session_id: None,
+            fingerprint: None,
+            purge_at: None,
+            extensions: BTreeMap::new(),
+        }
+    }
+
+    fn movement(stock: StockId, kind: &str, delta: i64) -> Movement {
+        Movement {
+            id: MovementId::derive(&Caller::new("c"), &"k".parse().unwrap()),
+            stock,
+            kind: MovementKind::from_parts(kind, delta).unwrap(),
+            delta,
+            shortfall: 0,
+            reason: "delivery".parse().unwrap(),
+            actor: "local".to_owned(),
+            at: Timestamp::from_epoch_seconds(1),
+            fingerprint: Fingerprint::of("x", &[]),
+        }
+    }
+
     /// 10 units received: 7 free, 2 held for one reservation, 1 sold to another.
     fn sound(status: Status) -> Audit {
         let mut audit = Audit::default();
@@ -285,42 +317,21 @@ mod tests {
                 role: Role::Home(Home::default()),
             },
         );
-        let record = |id, status, allocation: &str, line: &str| Reservation {
-            id,
-            kind: Kind::Reservation,
-            status,
-            channel: Channel::own(),
-            lines: vec![line.parse().unwrap()],
-            allocations: vec![allocation.parse().unwrap()],
-            created_at: Timestamp::from_epoch_seconds(100),
-            expires_at: Timestamp::from_epoch_seconds(1000),
-            order_id: None,
-            session_id: None,
-            fingerprint: None,
-            purge_at: None,
-            extensions: BTreeMap::new(),
-        };
         audit.reservation(record(id(), status, "a#own=2@1000", "a=2"));
         if sold > 0 {
             let at = Timestamp::from_epoch_seconds(200);
             audit.reservation(record(id().successor(), Status::Confirmed { at }, "a#own=1@900", "a=1"));
         }
-        audit.movement(&Movement {
-            id: MovementId::derive(&Caller::new("c"), &"k".parse().unwrap()),
-            stock: home.stock,
-            kind: MovementKind::from_parts("receive", 10).unwrap(),
-            delta: 10,
-            shortfall: 0,
-            reason: "delivery".parse().unwrap(),
-            actor: "local".to_owned(),
-            at: Timestamp::from_epoch_seconds(1),
-            fingerprint: Fingerprint::of("x", &[]),
-        });
+        audit.movement(&movement(home.stock, "receive", 10));
         audit
     }
 
     fn broken(audit: &Audit) -> Vec<&'static str> {
-        let report = audit.report(Timestamp::from_epoch_seconds(500), true);
+        broken_at(audit, 500)
+    }
+
+    fn broken_at(audit: &Audit, now: u64) -> Vec<&'static str> {
+        let report = audit.report(Timestamp::from_epoch_seconds(now), true);
         report.violations.iter().map(|violation| violation.invariant).collect()
     }
 
@@ -352,5 +363,144 @@ mod tests {
         assert_eq!(breach(|_, r| r.allocations.clear(), confirmed), ["I4", "I5"]);
         let canceled = Status::Canceled { reason: CancelReason::Requested };
         assert_eq!(broken(&sound(canceled)), ["I5"]);
+    }
+
+    /// Two SKUs. "a" has a child with a hold that is over; of "b", counted one short, all units are sold, settled or not.
+    fn two_stocks() -> Audit {
+        let mut audit = Audit::default();
+        let id = |key: &str| ReservationId::derive(&Caller::new("c"), &key.parse().unwrap());
+        let bucket = |free, hold: (&str, &str), sold, role| Bucket {
+            free,
+            holds: [(id(hold.0), hold.1.parse().unwrap())].into(),
+            sold,
+            watermark: None,
+            role,
+        };
+        let (a, b): (BucketId, BucketId) = ("a#own".parse().unwrap(), "b#own".parse().unwrap());
+        let home = |shortfall| Role::Home(Home { shortfall, next_child: 1, ..Home::default() });
+        audit.bucket(a.clone(), bucket(7, ("held", "2@1000"), 5, home(0)));
+        audit.bucket(a.stock.child(0), bucket(3, ("over", "4@400"), 6, Role::Child { owes_home: false }));
+        audit.bucket(b.clone(), bucket(0, ("paid", "3@1000"), 2, home(1)));
+        let confirmed = || Status::Confirmed { at: Timestamp::from_epoch_seconds(200) };
+        let over = record(id("over"), Status::Active, "a#own#0=4@400", "a=4");
+        audit.reservation(Reservation { expires_at: Timestamp::from_epoch_seconds(400), ..over });
+        audit.reservation(record(id("held"), Status::Active, "a#own=2@1000", "a=2"));
+        audit.reservation(record(id("settled-a"), confirmed(), "a#own=11@300", "a=11"));
+        audit.reservation(record(id("settled-b"), confirmed(), "b#own=2@300", "b=2"));
+        audit.reservation(record(id("paid"), confirmed(), "b#own=3@1000", "b=3"));
+        for (stock, kind, delta) in
+            [(&a.stock, "receive", 20), (&a.stock, "receive", 8), (&a.stock, "adjust", -1), (&b.stock, "receive", 4)]
+        {
+            audit.movement(&movement(stock.clone(), kind, delta));
+        }
+        audit
+    }
+
+    #[test]
+    fn a_report_counts_everything_over_all_skus() {
+        let report = two_stocks().report(Timestamp::from_epoch_seconds(500), false);
+        let expected = Report {
+            stocks: 2,
+            buckets: 3,
+            holds: 3,
+            movements: 4,
+            reservations: [("active", 1), ("confirmed", 3), ("expired", 1)].into(),
+            free: 7 + 3,
+            held: 2 + 4 + 3,
+            sold: 5 + 6 + 2,
+            shortfall: 1,
+            violations: vec![],
+        };
+        assert_eq!(report, expected);
+        assert_eq!(Audit::default().report(Timestamp::from_epoch_seconds(500), true), Report::default());
+    }
+
+    #[test]
+    fn a_violation_names_the_invariant_its_subject_and_the_numbers() {
+        let home: BucketId = "a#own".parse().unwrap();
+        let texts = |change: fn(&mut Bucket), status: Status| {
+            let mut audit = sound(status);
+            let mut bucket = audit.buckets.remove(&home).unwrap();
+            change(&mut bucket);
+            audit.bucket(home.clone(), bucket);
+            let report = audit.report(Timestamp::from_epoch_seconds(500), true);
+            report.violations.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let short = |bucket: &mut Bucket| bucket.role = Role::Home(Home { shortfall: 4, ..Home::default() });
+        assert_eq!(
+            texts(short, Status::Active),
+            ["I1 broken by a#own: movements sum to 10, but 7 free + 2 held + 1 sold - 4 short"]
+        );
+        assert_eq!(
+            texts(|bucket| (bucket.free, bucket.sold) = (6, 2), Status::Active),
+            ["I2 broken by a#own: 1 units confirmed, but 2 settled + 0 held for them"]
+        );
+        let lost = |bucket: &mut Bucket| (bucket.free, bucket.holds) = (9, BTreeMap::new());
+        assert_eq!(
+            texts(lost, Status::Active),
+            [format!(
+                "I3 broken by reservation {}: it is active, but its hold a#own=2@1000 is not in the bucket",
+                id()
+            )]
+        );
+        assert_eq!(
+            texts(|_| (), Status::Expired { successor: None }),
+            [format!("I5 broken by bucket a#own: nobody owns the hold 2@1000 of {}", id())]
+        );
+    }
+
+    #[test]
+    fn a_movement_alone_is_a_sku_whose_units_vanished() {
+        let mut audit = Audit::default();
+        audit.movement(&movement("a#own".parse::<BucketId>().unwrap().stock, "receive", 3));
+        assert_eq!((broken(&audit), audit.report(Timestamp::from_epoch_seconds(1), true).stocks), (vec!["I1"], 1));
+    }
+
+    #[test]
+    fn what_owns_nothing_but_says_that_it_does_is_noticed() {
+        let mut audit = Audit::default();
+        let empty =
+            Reservation { lines: vec![], allocations: vec![], ..record(id(), Status::Active, "a#own=1@9", "a=1") };
+        audit.reservation(empty.clone());
+        assert_eq!(broken(&audit), ["I4"], "an active reservation of nothing");
+        audit.reservation(Reservation { status: Status::Expired { successor: None }, ..empty });
+        assert_eq!(broken(&audit), [""; 0], "a placeholder");
+    }
+
+    #[test]
+    fn a_hold_leaks_once_nobody_can_own_it_any_more() {
+        let confirmed = Status::Confirmed { at: Timestamp::from_epoch_seconds(5) };
+        let cases = [
+            ("active, in its last second", Some(Status::Active), 1000, false),
+            ("active, over", Some(Status::Active), 1001, true),
+            ("confirmed, over", Some(confirmed), 1001, false),
+            ("canceled", Some(Status::Canceled { reason: CancelReason::Requested }), 500, true),
+            ("expired", Some(Status::Expired { successor: None }), 500, true),
+            ("not recorded, in its last second", None, 1000, false),
+            ("not recorded, over", None, 1001, true),
+        ];
+        for (name, status, now, leaks) in cases {
+            let mut audit = sound(status.clone().unwrap_or(Status::Active));
+            if status.is_none() {
+                audit.forget_reservation(&id());
+            }
+            assert_eq!(broken_at(&audit, now), vec!["I5"; usize::from(leaks)], "{name}");
+            let at_work = audit.report(Timestamp::from_epoch_seconds(now), false);
+            assert_eq!(at_work.violations, [], "{name}: no leak is sure before all is at rest");
+        }
+    }
+
+    #[test]
+    fn what_is_let_go_of_is_audited_no_more() {
+        let mut audit = two_stocks();
+        let (owner, child) = (ReservationId::derive(&Caller::new("c"), &"over".parse().unwrap()), "a#own#0");
+        let buckets = |audit: &Audit| audit.buckets().map(|(id, _)| id.to_string()).collect::<Vec<_>>();
+        assert_eq!(buckets(&audit), ["a#own", "a#own#0", "b#own"]);
+        assert_eq!(audit.get(&owner).map(|record| &record.id), Some(&owner));
+        audit.forget_reservation(&owner);
+        audit.forget_bucket(&child.parse().unwrap());
+        assert_eq!(buckets(&audit), ["a#own", "b#own"]);
+        assert_eq!(audit.get(&owner), None);
+        assert_eq!(broken(&audit), ["I1", "I2"], "13 units went with the child, 6 of them sold");
     }
 }

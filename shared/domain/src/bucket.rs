@@ -228,6 +228,7 @@ pub fn max_holds(child: bool) -> usize {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ids::Caller;
 
     #[test]
     fn bucket_ids_and_holds_read_back_what_they_write() {
@@ -260,6 +261,40 @@ mod tests {
         {
             assert!(text.parse::<Hold>().is_err(), "{text}");
         }
+    }
+
+    #[test]
+    fn a_number_is_read_only_as_it_is_written() {
+        for number in [0, 7, 10, -1, -10] {
+            assert_eq!(exact::<i64>(&number.to_string()), Some(number));
+        }
+        for text in ["", "-", "-0", "00", "07", "-07", "+7", "--7", " 7", "7 ", "7a", "a7", "٧"] {
+            assert_eq!(exact::<i64>(text), None, "{text}");
+        }
+    }
+
+    #[test]
+    fn a_bucket_is_crowded_with_as_many_holds_as_keep_it_below_1_kb() {
+        let with = |holds: u64, role: Role| Bucket {
+            free: 9,
+            holds: (0..holds)
+                .map(|n| (ReservationId::derive(&Caller::new("c"), &n.to_string().parse().unwrap()), n + 1))
+                .map(|(id, units)| (id, format!("{units}@100").parse().unwrap()))
+                .collect(),
+            sold: 0,
+            watermark: None,
+            role,
+        };
+        let home = || Role::Home(Home { first_child: 3, next_child: 5, ..Home::default() });
+        let child = || Role::Child { owes_home: false };
+        for (holds, role, crowded) in
+            [(23, home(), false), (24, home(), true), (31, child(), false), (32, child(), true)]
+        {
+            assert_eq!(with(holds, role.clone()).is_crowded(), crowded, "{holds} in {role:?}");
+        }
+        assert_eq!((with(0, home()).max_holds(), with(0, child()).max_holds()), (24, 32));
+        assert_eq!((with(0, home()).held(), with(3, home()).held()), (0, 1 + 2 + 3));
+        assert_eq!((with(0, home()).home().map(Home::window), with(0, child()).home()), (Some(3..5), None));
     }
 
     #[test]

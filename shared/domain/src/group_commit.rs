@@ -527,6 +527,52 @@ mod tests {
     }
 
     #[test]
+    fn a_crowded_bucket_makes_room_for_as_many_as_it_settles() {
+        let home = "tea#own".parse::<BucketId>().unwrap();
+        let keys: Vec<String> = (0..MAX_HOLDS - 2).map(|n| format!("s{n}")).collect();
+        let orders: Vec<_> = (0..14).map(|n| order(&n.to_string(), &["tea=1"])).collect();
+        // A hold may end up to an hour from now, 4,600: one that ends then leaves a watermark that no new hold could pass.
+        for (hold, decided) in [("1@1900", 2 + MAX_SETTLED_AT_ONCE), ("1@4599", 2 + MAX_SETTLED_AT_ONCE), ("1@4600", 2)]
+        {
+            let mut view = homes(&[("tea", 50)]);
+            let holds: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), hold)).collect();
+            view.buckets.insert(home.clone(), bucket(50, &holds, false));
+            view.sold = keys.iter().map(|key| OwnedHold::new(&home, &id(key), hold.parse().unwrap())).collect();
+            assert_eq!(plan_for(&orders, &view).fates.len(), decided, "{hold}");
+        }
+    }
+
+    #[test]
+    fn units_that_are_there_but_out_of_reach_are_not_a_shortage() {
+        let home = "tea#own".parse::<BucketId>().unwrap();
+        let keys: Vec<String> = (0..MAX_HOLDS).map(|n| format!("s{n}")).collect();
+        let holds: Vec<(&str, &str)> = keys.iter().map(|key| (key.as_str(), "1@1500")).collect();
+        let mut view = homes(&[("tea", 5)]);
+        view.buckets.insert(home, bucket(5, &holds, false));
+        for (line, expected) in [("tea=4", vec![]), ("tea=5", vec![]), ("tea=6", vec!["short tea=6/5"])] {
+            assert_eq!(words(&plan_for(&[order("a", &[line])], &view)), expected, "{line} of 5 in a crowded bucket");
+        }
+    }
+
+    #[test]
+    fn a_line_that_fits_nowhere_is_spread_over_the_buckets_that_have_units() {
+        let stock = "tea#own".parse::<BucketId>().unwrap().stock;
+        let mut view = homes(&[("tea", 2)]);
+        for (number, free) in [(0, 0), (1, 3), (2, 4)] {
+            view.buckets.insert(stock.child(number), bucket(free, &[], true));
+        }
+        for (line, expected) in [
+            ("tea=4", "tea#own#2=4@1900"),
+            ("tea=5", "tea#own=2@1900 tea#own#1=3@1900"),
+            ("tea=6", "tea#own=2@1900 tea#own#1=3@1900 tea#own#2=1@1900"),
+            ("tea=9", "tea#own=2@1900 tea#own#1=3@1900 tea#own#2=4@1900"),
+            ("tea=10", "short tea=10/9"),
+        ] {
+            assert_eq!(words(&plan_for(&[order("a", &[line])], &view)), [expected], "{line}");
+        }
+    }
+
+    #[test]
     fn no_hold_lasts_longer_than_an_hour_however_high_the_watermark() {
         let home = "tea#own".parse::<BucketId>().unwrap();
         let orders = [order("a", &["tea=1"])];

@@ -256,6 +256,19 @@ mod tests {
     }
 
     #[test]
+    fn derived_ids_are_the_same_in_every_version() {
+        // A retry may meet a newer version than the one that met the request, and records are found by these ids for good.
+        let (caller, key) = (Caller::new("a"), "k".parse().unwrap());
+        let id = ReservationId::derive(&caller, &key);
+        assert_eq!((caller.as_str(), id.as_str()), ("a", "jtRKBc37TZRilGlk"));
+        assert_eq!(id.successor().to_string(), "VZElUfqfHPDc_OC0");
+        assert_eq!(MovementId::derive(&caller, &key).to_string(), "tae3q4i4OG0NLifq");
+        assert_eq!(ExtensionId::derive(&caller, &key).to_string(), "TK0XvAtTbtyNgp6d");
+        assert_eq!(Fingerprint::of("x", &["ab", "c"]).to_string(), "x1MjusR7SQyCd_c4");
+        assert_eq!(id.spread(), 13_180_460_801_299_105_687);
+    }
+
+    #[test]
     fn parts_do_not_run_together() {
         assert_ne!(Fingerprint::of("x", &["ab", "c"]), Fingerprint::of("x", &["a", "bc"]));
     }

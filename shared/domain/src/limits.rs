@@ -86,3 +86,40 @@ pub const MAX_EXPECTED_PEAK_PER_SECOND: u64 = 100_000;
 /// An order that is not decided after this long, in seconds, is in no queue any more: four days in the order queue, and fourteen more
 /// if it became a dead letter (the retention times in `template.yaml`; a FIFO message is given its full time anew when it becomes one).
 pub const MAX_QUEUED_SECONDS: u64 = (4 + 14) * 24 * 60 * 60;
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn limits_that_are_computed_are_what_the_documentation_says() {
+        let seconds = [
+            ("shortest hold, 5 minutes", MIN_HOLD_SECONDS, 300),
+            ("hold when none is named, 15 minutes", DEFAULT_HOLD_SECONDS, 900),
+            ("longest hold, an hour", MAX_HOLD_SECONDS, 3_600),
+            ("life of a reservation, 2 hours", MAX_LIFE_SECONDS, 7_200),
+            ("life of a signed request, 5 minutes", SIGNATURE_LIFE_SECONDS, 300),
+            ("a record outlives its holds by a day", GRACE_SECONDS, 86_400),
+            ("time in both queues, 18 days", MAX_QUEUED_SECONDS, 1_555_200),
+        ];
+        for (name, limit, stated) in seconds {
+            assert_eq!(limit, stated, "{name}, in seconds");
+        }
+        assert_eq!(MAX_BODY_BYTES, 65_536, "a body, 64 KiB, in bytes");
+    }
+
+    #[test]
+    fn limits_that_lean_on_each_other_stand_in_order() {
+        let pairs = [
+            ("a late copy of a write is dead before its hold is over", SIGNATURE_LIFE_SECONDS, MIN_HOLD_SECONDS),
+            ("a late copy of a write is dead before the evidence is", SIGNATURE_LIFE_SECONDS, GRACE_SECONDS),
+            ("the usual hold is one that may be asked for", MIN_HOLD_SECONDS, DEFAULT_HOLD_SECONDS),
+            ("the usual hold is one that may be asked for", DEFAULT_HOLD_SECONDS, MAX_HOLD_SECONDS),
+            ("the longest hold fits into a reservation's life", MAX_HOLD_SECONDS, MAX_LIFE_SECONDS),
+            ("the usual page is one that may be asked for", DEFAULT_PAGE as u64, MAX_PAGE as u64),
+        ];
+        for (why, smaller, larger) in pairs {
+            assert!(smaller <= larger, "{why}: {smaller} <= {larger}");
+        }
+    }
+}

@@ -149,13 +149,29 @@ mod tests {
 
     #[test]
     fn a_movement_reads_back_from_its_word_and_number() {
-        for (word, quantity) in [("receive", 1), ("adjust", -5), ("count", 0), ("count", 1_000_000)] {
+        for (word, quantity) in [
+            ("receive", 1),
+            ("receive", 1_000_000),
+            ("adjust", -5),
+            ("adjust", 1_000_000),
+            ("adjust", -1_000_000),
+            ("count", 0),
+            ("count", 1_000_000),
+        ] {
             let kind = MovementKind::from_parts(word, quantity).unwrap();
             assert_eq!((kind.word(), kind.quantity()), (word, quantity));
         }
-        for (word, quantity) in
-            [("receive", 0), ("receive", -1), ("adjust", 0), ("count", -1), ("count", 1_000_001), ("x", 1)]
-        {
+        for (word, quantity) in [
+            ("receive", 0),
+            ("receive", -1),
+            ("receive", 1_000_001),
+            ("adjust", 0),
+            ("adjust", 1_000_001),
+            ("adjust", -1_000_001),
+            ("count", -1),
+            ("count", 1_000_001),
+            ("x", 1),
+        ] {
             assert_eq!(MovementKind::from_parts(word, quantity), None, "{word} {quantity}");
         }
     }

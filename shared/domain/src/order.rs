@@ -373,7 +373,14 @@ mod tests {
                 assert_eq!(OrderId::read(std::str::from_utf8(&changed).unwrap(), &key), None, "character {position}");
             }
         }
-        for malformed in ["", "0123456789abcdef", &"ä".repeat(22), &"=".repeat(44), &"a".repeat(45)] {
+        for malformed in [
+            "",
+            "0123456789abcdef",
+            &"ä".repeat(22),
+            &format!("{0}ä{0}{0}", "a".repeat(14)),
+            &"=".repeat(44),
+            &"a".repeat(45),
+        ] {
             assert_eq!(OrderId::read(malformed, &key), None, "{malformed}");
         }
     }
@@ -534,6 +541,33 @@ mod tests {
         // Whoever did not say for which order is content with any.
         let id = OrderId::issue(&payment(None), at(1_000));
         assert_eq!(word(&state(&id, with_order(confirmed(), Some("o-2")), None, at(1_010))), "confirmed");
+    }
+
+    #[test]
+    fn the_answer_for_each_reason_of_a_cancellation() {
+        let lines = vec!["tea=2/1".parse().unwrap()];
+        let skus = vec!["mug".parse().unwrap()];
+        for paid in [false, true] {
+            let refund_required = paid;
+            let cases = [
+                (CancelReason::Short { lines: lines.clone() }, Refusal::InsufficientStock { lines: lines.clone() }),
+                (CancelReason::UnknownSku { skus: skus.clone() }, Refusal::UnknownSku { skus: skus.clone() }),
+                (CancelReason::RecordedTooLate, Refusal::ReservationExpired { refund_required }),
+                (CancelReason::Requested, Refusal::AlreadyCanceled { refund_required }),
+                // Whoever pays for what nobody knows is told so; to anyone else the record says no more than that it is closed.
+                (
+                    CancelReason::PaidUnknown,
+                    if paid {
+                        Refusal::UnknownReservation { refund_required }
+                    } else {
+                        Refusal::AlreadyCanceled { refund_required }
+                    },
+                ),
+            ];
+            for (reason, refusal) in cases {
+                assert_eq!(reason.refusal(paid), refusal, "{reason:?}, paid: {paid}");
+            }
+        }
     }
 
     #[test]

@@ -335,7 +335,10 @@ pub fn extended_until(reservation: &Reservation, now: Timestamp, ttl_seconds: u6
 
 #[cfg(test)]
 mod tests {
+    use std::collections::BTreeSet;
+
     use super::*;
+    use crate::ids::Caller;
 
     fn line(text: &str) -> Line {
         text.parse().unwrap()
@@ -352,6 +355,153 @@ mod tests {
         assert_eq!(Cart::new(vec![]), Err(CartError::Empty));
         assert_eq!(Cart::new(vec![line("a=1"); 51]), Err(CartError::TooManyLines));
         assert!(matches!(Cart::new(vec![line("a=1000000"), line("a=1")]), Err(CartError::TooMany { .. })));
+    }
+
+    #[test]
+    fn a_cart_has_up_to_fifty_lines_and_up_to_a_million_units_of_a_sku() {
+        let distinct: Vec<Line> = (0..50).map(|n| line(&format!("sku-{n}=1000000"))).collect();
+        assert_eq!(Cart::new(distinct).unwrap().lines().len(), 50);
+        assert_eq!(Cart::new(vec![line("a=999999"), line("a=1")]).unwrap().lines(), [line("a=1000000")]);
+    }
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    fn id(key: &str) -> ReservationId {
+        ReservationId::derive(&Caller::new("c"), &key.parse().unwrap())
+    }
+
+    fn reservation(status: Status, lines: &[&str]) -> Reservation {
+        Reservation {
+            id: id("k"),
+            kind: Kind::Reservation,
+            status,
+            channel: "amazon".parse().unwrap(),
+            lines: lines.iter().map(|text| line(text)).collect(),
+            allocations: vec!["a#amazon=2@1000".parse().unwrap(), "a#amazon#3=1@1000".parse().unwrap()],
+            created_at: at(100),
+            expires_at: at(1_000),
+            order_id: None,
+            session_id: None,
+            fingerprint: None,
+            purge_at: None,
+            extensions: BTreeMap::new(),
+        }
+    }
+
+    #[test]
+    fn the_word_for_a_status_and_who_keeps_the_holds() {
+        let canceled = Status::Canceled { reason: CancelReason::Requested };
+        let cases = [
+            (Status::Active, 1_000, "active", true),
+            (Status::Active, 1_001, "expired", true),
+            (Status::Confirmed { at: at(500) }, 1_001, "confirmed", true),
+            (canceled, 500, "canceled", false),
+            (Status::Expired { successor: None }, 500, "expired", false),
+            (Status::Expired { successor: Some(id("k").successor()) }, 500, "expired", false),
+        ];
+        for (status, now, word, keeps) in cases {
+            let record = reservation(status.clone(), &["a=3"]);
+            assert_eq!((record.status_word(at(now)), record.keeps_its_holds()), (word, keeps), "{status:?} at {now}");
+        }
+    }
+
+    #[test]
+    fn a_hold_is_named_by_its_bucket_its_units_and_its_end() {
+        let record = reservation(Status::Active, &["a=3"]);
+        for (allocation, named) in [
+            ("a#amazon=2@1000", true),
+            ("a#amazon#3=1@1000", true),
+            ("a#amazon#3=2@1000", false),
+            ("a#amazon=2@1001", false),
+            ("a#own=2@1000", false),
+        ] {
+            let Allocation { bucket, hold } = allocation.parse().unwrap();
+            assert_eq!(record.names(&bucket, &hold), named, "{allocation}");
+        }
+    }
+
+    #[test]
+    fn a_reservation_of_which_only_a_hold_was_seen_is_a_placeholder() {
+        let (known, unknown) = (reservation(Status::Active, &["a=3", "b=1"]), reservation(Status::Active, &[]));
+        assert_eq!((known.is_placeholder(), unknown.is_placeholder()), (false, true));
+        let stocks: Vec<String> = known.stocks().map(|stock| stock.to_string()).collect();
+        assert_eq!(stocks, ["a#amazon", "b#amazon"]);
+        assert_eq!(unknown.stocks().count(), 0);
+    }
+
+    #[test]
+    fn to_their_owner_a_reservation_and_its_successor_are_one() {
+        let expired = Status::Expired { successor: Some(id("k").successor()) };
+        let paid = Status::Confirmed { at: at(2_000) };
+        let successor = |order_id: Option<&str>| Reservation {
+            id: id("k").successor(),
+            kind: Kind::Order,
+            order_id: order_id.map(|text| text.parse().unwrap()),
+            expires_at: at(3_000),
+            ..reservation(paid.clone(), &["a=3"])
+        };
+        let ours = |lines| Reservation { order_id: "ours".parse().ok(), ..reservation(expired.clone(), lines) };
+        for (theirs, order_id) in [(Some("theirs"), "theirs"), (None, "ours")] {
+            let order_id: Option<Reference> = order_id.parse().ok();
+            let known = Reservation { order_id: order_id.clone(), status: paid.clone(), ..ours(&["a=3"]) };
+            assert_eq!(ours(&["a=3"]).succeeded_by(successor(theirs)), known);
+            let told = Reservation { id: id("k"), order_id, ..successor(theirs) };
+            assert_eq!(ours(&[]).succeeded_by(successor(theirs)), told, "what was wanted stands in the successor");
+        }
+    }
+
+    #[test]
+    fn an_extension_is_bounded_and_never_shortens() {
+        let cases = [
+            (0, 500, 900, Some(1_400)),
+            (0, 500, 300, Some(1_000)),
+            (0, 7_000, 300, Some(7_300)),
+            (0, 7_000, 900, Some(7_300)),
+            (15, 500, 900, Some(1_400)),
+            (16, 500, 900, None),
+            (17, 500, 900, None),
+        ];
+        for (extensions, now, ttl_seconds, until) in cases {
+            let mut record = reservation(Status::Active, &["a=3"]);
+            record.extensions = (0..extensions)
+                .map(|n| ExtensionId::derive(&Caller::new("c"), &n.to_string().parse().unwrap()))
+                .map(|id| (id, at(1_000)))
+                .collect();
+            let found = extended_until(&record, at(now), ttl_seconds);
+            assert_eq!(found, until.map(at), "{ttl_seconds} s at {now} after {extensions} others");
+        }
+        assert_eq!(purge_after(at(1_000)), at(87_400), "a day after the hold");
+    }
+
+    #[test]
+    fn a_fingerprint_tells_apart_whatever_is_asked_for() {
+        let request = || ReservationRequest {
+            id: id("k"),
+            kind: Kind::Reservation,
+            channel: Channel::own(),
+            cart: Cart::new(vec![line("a=2"), line("b=1")]).unwrap(),
+            hold_seconds: 900,
+            order_id: None,
+            session_id: None,
+        };
+        let cart = |lines: &[&str]| Cart::new(lines.iter().map(|text| line(text)).collect()).unwrap();
+        let others = [
+            request(),
+            ReservationRequest { kind: Kind::Order, ..request() },
+            ReservationRequest { channel: "amazon".parse().unwrap(), ..request() },
+            ReservationRequest { cart: cart(&["a=2"]), ..request() },
+            ReservationRequest { cart: cart(&["a=2", "b=2"]), ..request() },
+            ReservationRequest { hold_seconds: 901, ..request() },
+            ReservationRequest { order_id: "x".parse().ok(), ..request() },
+            ReservationRequest { session_id: "x".parse().ok(), ..request() },
+        ];
+        let distinct: BTreeSet<Fingerprint> = others.iter().map(ReservationRequest::fingerprint).collect();
+        assert_eq!(distinct.len(), others.len());
+        let same = ReservationRequest { id: id("other"), cart: cart(&["b=1", "a=1", "a=1"]), ..request() };
+        assert_eq!(same.fingerprint(), request().fingerprint(), "the same in other words");
+        assert_eq!(request().stock(&"a".parse().unwrap()).to_string(), "a#own");
     }
 
     #[test]

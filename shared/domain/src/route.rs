@@ -250,6 +250,51 @@ mod tests {
         assert!(with_children(0..LONG_GLANCE).glance(LONG_GLANCE, 0).is_empty());
     }
 
+    #[test]
+    fn a_glance_is_evenly_spaced_with_a_quarter_of_it_at_the_newest() {
+        // A spread's lower half says where among all children the glance begins, and its upper half where among the 32 newest.
+        let cases = [
+            (100..200, 4, 0, vec![100, 133, 166, 168]),
+            (100..200, 4, 7, vec![107, 140, 168, 173]),
+            (100..200, 4, (5 << 32) + 98, vec![111, 144, 173, 178]),
+            (100..103, 4, 0, vec![100, 101, 102]),
+            (100..102, 8, 1, vec![100, 101]),
+            (7..7, 4, 9, vec![]),
+        ];
+        for (window, count, spread, expected) in cases {
+            let looked = with_children(window.clone()).glance(count, spread);
+            assert_eq!(Vec::from_iter(looked), expected, "{count} of {window:?} for {spread}");
+        }
+    }
+
+    #[test]
+    fn no_long_glance_where_all_children_are_read_anyway() {
+        let looked = |children, count| !with_children(0..children).glance(count, 0).is_empty();
+        for (children, count, looks) in [
+            (LONG_GLANCE, GLANCE, true),
+            (LONG_GLANCE, LONG_GLANCE, false),
+            (LONG_GLANCE + 1, GLANCE, true),
+            (LONG_GLANCE + 1, LONG_GLANCE, true),
+        ] {
+            assert_eq!(looked(children, count), looks, "{count} of {children}");
+        }
+    }
+
+    #[test]
+    fn numbers_are_evenly_spaced_around_the_circle() {
+        let cases = [
+            (0..10, 3, 0, vec![0, 3, 6]),
+            (10..20, 3, 8, vec![18, 11, 14]),
+            (10..20, 3, 28, vec![18, 11, 14]),
+            (5..7, 4, 1, vec![6, 5]),
+            (5..5, 3, 9, vec![]),
+        ];
+        for (numbers, count, spread, expected) in cases {
+            let found: Vec<u32> = evenly(numbers.clone(), count, spread).collect();
+            assert_eq!(found, expected, "{count} of {numbers:?} from {spread}");
+        }
+    }
+
     proptest! {
         #[test]
         fn a_glance_stays_within_the_window(start in 0_u32..9_000, length in 0_u32..9_000, count in 1..=LONG_GLANCE, spread: u64) {

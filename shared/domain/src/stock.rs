@@ -141,7 +141,11 @@ pub fn plan_count(view: &StockView, counted: u64) -> CountPlan {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{bucket::Role, ids::Caller};
+    use crate::{
+        bucket::Role,
+        ids::{Caller, Channel},
+        reservation::{CancelReason, Kind},
+    };
 
     fn view(home_free: u64, holds: &[&str], child_free: u64, shortfall: u64) -> StockView {
         let stock = "a#own".parse::<BucketId>().unwrap().stock;
@@ -172,6 +176,59 @@ mod tests {
     }
 
     #[test]
+    fn a_hold_counts_as_what_its_record_says() {
+        let named = |status, allocation: &str| Reservation {
+            id: ReservationId::derive(&Caller::new("c"), &"0".parse().unwrap()),
+            kind: Kind::Reservation,
+            status,
+            channel: Channel::own(),
+            lines: vec!["a=3".parse().unwrap()],
+            allocations: vec![allocation.parse().unwrap()],
+            created_at: Timestamp::from_epoch_seconds(1),
+            expires_at: Timestamp::from_epoch_seconds(100),
+            order_id: None,
+            session_id: None,
+            fingerprint: None,
+            purge_at: None,
+            extensions: BTreeMap::new(),
+        };
+        let (own, other) = ("a#own=3@100", "a#own=4@100");
+        let active = || named(Status::Active, own);
+        let confirmed = |allocation| named(Status::Confirmed { at: Timestamp::from_epoch_seconds(9) }, allocation);
+        let canceled = || named(Status::Canceled { reason: CancelReason::Requested }, own);
+        let expired = || named(Status::Expired { successor: None }, own);
+        // 5 and 7 units free and 2 and 4 settled as sold, in home and child; the hold of 3 is what is asked about.
+        let cases = [
+            ("active", active(), 50, (12, 3, 6)),
+            ("active, in its last second", active(), 100, (12, 3, 6)),
+            ("active, over", active(), 101, (15, 0, 6)),
+            ("active, but the hold is another one", named(Status::Active, other), 50, (15, 0, 6)),
+            ("confirmed", confirmed(own), 50, (12, 0, 9)),
+            ("confirmed, and the hold's time is over", confirmed(own), 101, (12, 0, 9)),
+            ("confirmed, but the hold is another one", confirmed(other), 50, (15, 0, 6)),
+            ("canceled", canceled(), 50, (15, 0, 6)),
+            ("expired", expired(), 50, (15, 0, 6)),
+        ];
+        for (name, record, now, expected) in cases {
+            let mut view = view(5, &["3@100"], 7, 0);
+            (view.buckets[0].1.sold, view.buckets[1].1.sold) = (2, 4);
+            view.as_of = Timestamp::from_epoch_seconds(now);
+            view.records.insert(record.id.clone(), record);
+            let level = view.level();
+            assert_eq!((level.available, level.reserved, level.sold), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_home_tells_its_own_part_wherever_it_stands() {
+        let mut view = view(5, &[], 3, 4);
+        view.buckets.reverse();
+        assert_eq!(view.home(), Home { shortfall: 4, next_child: 1, ..Home::default() });
+        view.buckets.truncate(1);
+        assert_eq!(view.home(), Home::default(), "only the child was found");
+    }
+
+    #[test]
     fn units_that_come_back_cover_the_shortfall_first() {
         assert_eq!(credit(5, 0), Credit { to_free: 5, to_shortfall: 0 });
         assert_eq!(credit(5, 3), Credit { to_free: 2, to_shortfall: 3 });
@@ -179,6 +236,9 @@ mod tests {
         let short = view(0, &["2@100"], 0, 1);
         let level = StockView { as_of: Timestamp::from_epoch_seconds(101), ..short }.level();
         assert_eq!((level.available, level.shortfall), (1, 0));
+        let shorter = view(0, &["2@100", "3@100"], 0, 9);
+        let level = StockView { as_of: Timestamp::from_epoch_seconds(101), ..shorter }.level();
+        assert_eq!((level.available, level.shortfall), (0, 4));
     }
 
     #[test]
