@@ -377,7 +377,7 @@ mod tests {
             "",
             "0123456789abcdef",
             &"ä".repeat(22),
-            &format!("{0}ä{0}{0}", "a".repeat(14)),
+            &format!("{}ä{}", "a".repeat(15), "a".repeat(27)),
             &"=".repeat(44),
             &"a".repeat(45),
         ] {
