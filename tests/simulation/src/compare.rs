@@ -120,8 +120,10 @@ fn changed(request: &Value, known: &Known, rng: &mut Rng) -> Value {
         }
         _ => vec![&mut request],
     };
-    // Two writes of one item are no transaction, and engines differ in what they say of it: keys are left as they are there.
-    let fields = if writes.len() == 1 { 3 } else { 2 };
+    // Of a transaction that is none, because two of its writes are of one item or one of them is not well-formed, engines differ in what
+    // they say: no key is changed there, and no placeholder taken away.
+    let alone = writes.len() == 1;
+    let fields = if alone { 3 } else { 2 };
     let chosen = rng.usize(0..writes.len());
     let write = &mut *writes[chosen];
     let field = ["ExpressionAttributeValues", "ExpressionAttributeNames", "Key"][rng.usize(0..fields)];
@@ -131,8 +133,8 @@ fn changed(request: &Value, known: &Known, rng: &mut Rng) -> Value {
     };
     match rng.u32(0..20) {
         // Not a request that DynamoDB takes at all: a placeholder without its meaning, and one that is never used.
-        0 if field != "Key" => entries.clear(),
-        1 if field.ends_with("Values") => drop(entries.insert(":idle".to_owned(), json!({ "N": "1" }))),
+        0 if alone && field != "Key" => entries.clear(),
+        1 if alone && field.ends_with("Values") => drop(entries.insert(":idle".to_owned(), json!({ "N": "1" }))),
         _ => {}
     }
     if entries.is_empty() {
