@@ -465,6 +465,16 @@ mod tests {
     }
 
     #[test]
+    fn an_order_is_not_refused_for_units_that_its_own_attempts_hold_too_much() {
+        let home = "tea#own".parse::<BucketId>().unwrap();
+        let mut view = homes(&[("tea", 0)]);
+        view.buckets.insert(home.clone(), bucket(0, &[("a", "2@1500")], false));
+        view.buckets.insert(home.stock.child(0), bucket(0, &[("a", "2@1700")], true));
+        assert_eq!(words(&plan_for(&[order("a", &["tea=3"])], &view)), [""; 0], "four are held, three are wanted");
+        assert_eq!(words(&plan_for(&[order("a", &["tea=5"])], &view)), ["short tea=5/0"], "all four are not enough");
+    }
+
+    #[test]
     fn a_refused_order_gives_back_before_those_behind_it_are_looked_at() {
         let home = "tea#own".parse::<BucketId>().unwrap();
         let mut view = homes(&[("mug", 0), ("tea", 0)]);
