@@ -28,6 +28,10 @@ pub struct Options {
     #[arg(long, value_name = "FUNCTION")]
     without: Vec<String>,
 
+    /// Where the secrets of channels are: a JSON object, a field for each channel with an object of texts
+    #[arg(long, value_name = "FILE")]
+    secrets: Option<PathBuf>,
+
     /// What to log: error, warn, info, debug, trace, or a filter such as `store=debug`
     #[arg(long, value_name = "LEVEL", env = "LOG_LEVEL", default_value = "warn")]
     log: String,
@@ -44,12 +48,20 @@ pub async fn run(options: Options) -> ExitCode {
         (None, Some(data)) => format!("in {}", data.display()),
         (None, None) => "in memory".to_owned(),
     };
+    let vendors = match options.secrets.as_deref().map(local::Vendors::with_secrets_of).transpose() {
+        Ok(vendors) => vendors.unwrap_or_default(),
+        Err(fault) => {
+            eprintln!("holdfast: {fault:#}");
+            return ExitCode::FAILURE;
+        }
+    };
     let options = local::Options {
         port: options.port,
         data: options.data,
         dynamodb_endpoint: options.dynamodb_endpoint,
         sqs_endpoint: options.sqs_endpoint,
         without: options.without,
+        vendors,
         ..local::Options::default()
     };
     // Listened for from the start, so that a stack is never cut off half made.

@@ -1,5 +1,7 @@
 //! `GET /v1/availability?sku=a&sku=b&channel=own`: exact at the moment of the answer, in the order asked. A hold that nobody
 //! paid for counts as free from the second it is over, whether or not anything has released it.
+//!
+//! A channel with a quota of the SKU has that, and what it may borrow; one without has the shared stock.
 
 use domain::{
     bucket::StockId,
@@ -26,12 +28,13 @@ struct Item<'a> {
 
 pub(crate) async fn read(app: &App, request: &Request) -> Result<Response, Problem> {
     let (channel, stocks) = asked(request)?;
-    let views = app.store.availability(&stocks).await.map_err(problem)?;
+    let offers = app.store.availability(&stocks).await.map_err(problem)?;
     // All of them were seen at the same instant, and one at least was asked for.
-    let as_of = views.first().ok_or_else(Problem::internal_error)?.as_of;
-    let items = views.iter().map(|view| {
-        let available = view.level().available;
-        Item { sku: view.stock.sku.as_str(), available, in_stock: available > 0 }
+    let as_of = offers.first().ok_or_else(Problem::internal_error)?.as_of;
+    let items = offers.iter().map(|offer| Item {
+        sku: offer.stock.sku.as_str(),
+        available: offer.available,
+        in_stock: offer.available > 0,
     });
     Ok(Response::ok(&Availability { channel: channel.as_str(), as_of: rfc3339(as_of), items: items.collect() }))
 }

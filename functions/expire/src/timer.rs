@@ -1,12 +1,17 @@
 //! The timer queue.
 //!
 //! A message that comes before its hold is over is sent again with what is left of the time: SQS delays by 15 minutes at most.
+//! A hold that stands for longer than any shopper's may (a marketplace checks the payment of its order for days) gets no further message:
+//! SQS delivers more than once, and a message that is sent again for two weeks would be many in the end. Whoever records the payment
+//! settles it; once its time is over, the next shopper or the deletion of its record by TTL gives it back.
+//!
 //! Each message stands for itself: those that failed become visible again, and go to the dead-letter queue after a few times.
 
 use aws_lambda_events::{
     sqs::SqsEvent,
     streams::{SqsBatchItemFailure, SqsEventResponse},
 };
+use domain::limits::MAX_LIFE_SECONDS;
 use runtime::{App, Timer, timers};
 use store::{Resolved, stream::ArmedHold};
 
@@ -33,6 +38,7 @@ pub async fn handle_timers(app: &App, event: SqsEvent) -> SqsEventResponse {
     for ((message_id, hold), resolved) in message_ids.into_iter().zip(due).zip(resolved) {
         match resolved {
             Some(Resolved::Done) => {}
+            Some(Resolved::WaitUntil(due)) if due > app.now().plus_seconds(MAX_LIFE_SECONDS) => {}
             Some(Resolved::WaitUntil(due)) => again.push((message_id, Timer { hold, due })),
             None => failed.push(message_id),
         }

@@ -1,7 +1,7 @@
 //! The body of `POST /v1/orders`: a cart, or a reservation that is to be confirmed.
 
 use domain::{
-    ids::{Channel, Reference, ReservationId},
+    ids::{Reference, ReservationId},
     limits::MIN_HOLD_SECONDS,
     order::QueuedOrder,
     reservation::{Kind, ReservationRequest},
@@ -47,14 +47,14 @@ pub(crate) fn read(request: &Request) -> Result<Wanted, Problem> {
                 later,
             });
         }
-        let channel = input.optional("channel", body.channel);
+        let channel = cart::channel(input, body.channel);
         let order_id = input.optional("order_id", body.order_id);
         let session_id = input.optional("session_id", body.session_id);
         let (cart, skus) = cart::read(input, body.lines)?;
         let wanted = ReservationRequest {
             id: ReservationId::derive(request.caller(), &key?),
             kind: Kind::Order,
-            channel: channel.unwrap_or_else(Channel::own),
+            channel,
             cart,
             // The hold is sold at once; how long it would last only says how soon it is settled.
             hold_seconds: MIN_HOLD_SECONDS,
@@ -101,6 +101,12 @@ mod tests {
         );
         let later = Sample::new("POST /v1/orders").header("Prefer", "respond-async").body(body).request();
         assert!(read(&later).unwrap().later);
+    }
+
+    #[test]
+    fn nobody_sells_in_the_shared_stock() {
+        let problem = read_body(r#"{"channel": "shared", "lines": [{"sku": "tea", "quantity": 2}]}"#).unwrap_err();
+        assert_eq!(problem.errors()[0].field, "channel");
     }
 
     #[test]

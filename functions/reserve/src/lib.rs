@@ -6,7 +6,7 @@
 //! 4. Answer 201 with the reservation, or say which line is short.
 
 use domain::{
-    ids::{Channel, ReservationId},
+    ids::ReservationId,
     limits::{DEFAULT_HOLD_SECONDS, MAX_HOLD_SECONDS, MIN_HOLD_SECONDS},
     reservation::{Kind, ReservationRequest},
 };
@@ -52,7 +52,7 @@ fn read(request: &Request) -> Result<(ReservationRequest, SkuFields), Problem> {
     http::parse(request, |input| {
         let key = input.idempotency_key();
         let body: Body = input.body()?;
-        let channel = input.optional("channel", body.channel);
+        let channel = cart::channel(input, body.channel);
         let order_id = input.optional("order_id", body.order_id);
         let session_id = input.optional("session_id", body.session_id);
         let seconds = within(MIN_HOLD_SECONDS..=MAX_HOLD_SECONDS);
@@ -61,7 +61,7 @@ fn read(request: &Request) -> Result<(ReservationRequest, SkuFields), Problem> {
         let wanted = ReservationRequest {
             id: ReservationId::derive(request.caller(), &key?),
             kind: Kind::Reservation,
-            channel: channel.unwrap_or_else(Channel::own),
+            channel,
             cart,
             hold_seconds: hold_seconds.unwrap_or(DEFAULT_HOLD_SECONDS),
             order_id,
@@ -73,7 +73,7 @@ fn read(request: &Request) -> Result<(ReservationRequest, SkuFields), Problem> {
 
 #[cfg(test)]
 mod tests {
-    use domain::ids::Caller;
+    use domain::ids::{Caller, Channel};
     use http::testing::Sample;
 
     use super::*;
@@ -110,6 +110,13 @@ mod tests {
             fields,
             ["Idempotency-Key", "channel", "order_id", "session_id", "ttl_seconds", "lines[0].quantity"]
         );
+    }
+
+    #[test]
+    fn nobody_sells_in_the_shared_stock() {
+        let body = r#"{"channel": "shared", "lines": [{"sku": "tea", "quantity": 2}]}"#;
+        let problem = read(&sample(body).request()).unwrap_err();
+        assert_eq!(problem.errors()[0].field, "channel");
     }
 
     #[tokio::test]

@@ -1,11 +1,23 @@
-//! The merchant's side of the stock: settings, what there is, what was moved, what is missing. One endpoint, one file.
+//! The merchant's side of the stock: settings, what there is, what was moved, what is missing, and how it is divided among channels. One
+//! endpoint, one file.
 
+mod channels;
+mod explain;
+mod explanation;
 mod list;
 mod movement;
 mod movements;
+mod pools;
 mod read;
+mod read_quotas;
+mod read_rule;
+mod remove_rule;
+mod run_rule;
 mod save;
+mod save_quotas;
+mod save_rule;
 mod shortfalls;
+mod transfer;
 mod view;
 
 use domain::{
@@ -20,9 +32,17 @@ pub async fn handle(app: &App, request: &Request) -> Response {
     request.answer(match request.route() {
         "PUT /v1/stock/{sku}" => save::save(app, request).await,
         "GET /v1/stock/{sku}" => read::read(app, request).await,
+        "GET /v1/stock/{sku}/explain" => explain::explain(app, request).await,
         "GET /v1/stock" => list::list(app, request).await,
         "POST /v1/stock/{sku}/movements" => movement::book(app, request).await,
         "GET /v1/stock/{sku}/movements" => movements::list(app, request).await,
+        "POST /v1/stock/{sku}/transfers" => transfer::transfer(app, request).await,
+        "PUT /v1/stock/{sku}/quotas" => save_quotas::save(app, request).await,
+        "GET /v1/stock/{sku}/quotas" => read_quotas::read(app, request).await,
+        "PUT /v1/stock/{sku}/redistribution" => save_rule::save(app, request).await,
+        "GET /v1/stock/{sku}/redistribution" => read_rule::read(app, request).await,
+        "DELETE /v1/stock/{sku}/redistribution" => remove_rule::remove(app, request).await,
+        "POST /v1/stock/{sku}/redistribution/run" => run_rule::run(app, request).await,
         "GET /v1/shortfalls" => shortfalls::list(app, request).await,
         _ => Err(Problem::not_found()),
     })

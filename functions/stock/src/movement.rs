@@ -1,4 +1,4 @@
-//! `POST /v1/stock/{sku}/movements {kind, quantity, reason}`: units received, corrected or counted, with the reason why. One
+//! `POST /v1/stock/{sku}/movements {kind, quantity, reason}`: units received, returned, corrected or counted, with the reason why. One
 //! transaction; a retry with the same key moves nothing twice.
 
 use domain::{
@@ -53,11 +53,12 @@ fn kind(input: &mut Input<'_>, kind: Text, quantity: Whole) -> Option<MovementKi
     let word = input.given("kind", kind);
     match word.as_deref() {
         Some("receive") => input.required_whole("quantity", quantity, checked_quantity).map(MovementKind::Receive),
+        Some("return") => input.required_whole("quantity", quantity, checked_quantity).map(MovementKind::Return),
         Some("adjust") => input.required_whole("quantity", quantity, Correction::new).map(MovementKind::Adjust),
         Some("count") => input.required_whole("quantity", quantity, within(0..=MAX_QUANTITY)).map(MovementKind::Count),
         other => {
             if other.is_some() {
-                input.refuse("kind", "must be receive, adjust or count");
+                input.refuse("kind", "must be receive, return, adjust or count");
             }
             // Its range depends on the kind; that it is a number does not.
             input.given("quantity", quantity);
@@ -92,6 +93,8 @@ mod tests {
             ("count", 1_000_000, true),
             ("count", -1, false),
             ("count", 1_000_001, false),
+            ("return", 1, true),
+            ("return", 0, false),
         ] {
             let body = format!(r#"{{"kind": "{kind}", "quantity": {quantity}, "reason": "why"}}"#);
             let read = read(&sample(&body).request());

@@ -5,7 +5,6 @@ use domain::{bucket::StockId, limits::MAX_EXPECTED_PEAK_PER_SECOND, refusal::Ref
 use http::{IfMatch, Problem, Request, Response, input::within, json::Whole};
 use runtime::{App, problem};
 use serde::Deserialize;
-use store::Failure;
 
 use crate::{stock_id, view::Stock};
 
@@ -47,11 +46,7 @@ pub(crate) async fn save(app: &App, request: &Request) -> Result<Response, Probl
 
 /// The version of the settings that are stored, if there are any.
 async fn version(app: &App, stock: &StockId) -> Result<Option<u64>, Problem> {
-    match app.store.availability(std::slice::from_ref(stock)).await {
-        Ok(views) => Ok(views.first().map(|view| view.home().version)),
-        Err(Failure::Refused(Refusal::UnknownSku { .. })) => Ok(None),
-        Err(failure) => Err(problem(failure)),
-    }
+    app.store.settings_version(stock).await.map_err(|fault| problem(fault.into()))
 }
 
 fn read(request: &Request) -> Result<Save, Problem> {

@@ -3,7 +3,7 @@
 use domain::{movement::Movement, stock::StockView};
 use http::view::rfc3339;
 use serde::Serialize;
-use store::Page;
+use store::{Page, Shortfall};
 
 /// A SKU in a channel. `on_hand = available + reserved − shortfall`: unsold units that should be on the shelf.
 #[derive(Debug, Serialize)]
@@ -51,6 +51,8 @@ pub(crate) struct MovementView<'a> {
     delta: i64,
     #[serde(skip_serializing_if = "is_zero")]
     shortfall: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    other_channel: Option<&'a str>,
     reason: &'a str,
     actor: &'a str,
     at: String,
@@ -71,6 +73,7 @@ impl<'a> MovementView<'a> {
             quantity: movement.kind.quantity(),
             delta: movement.delta,
             shortfall: movement.shortfall,
+            other_channel: movement.other.as_ref().map(domain::ids::Channel::as_str),
             reason: movement.reason.as_str(),
             actor: &movement.actor,
             at: rfc3339(movement.at),
@@ -78,29 +81,58 @@ impl<'a> MovementView<'a> {
     }
 }
 
-/// A count that found less than was held or sold.
+/// A count that found less than was held or sold, or an order that a marketplace had taken for more than anybody had.
 #[derive(Debug, Serialize)]
-pub(crate) struct Shortfall<'a> {
-    id: &'a str,
-    sku: &'a str,
-    channel: &'a str,
-    /// Units missing.
-    quantity: u64,
-    reason: &'a str,
-    actor: &'a str,
-    at: String,
+#[serde(untagged)]
+pub(crate) enum ShortfallView<'a> {
+    /// A count.
+    Count {
+        id: &'a str,
+        sku: &'a str,
+        channel: &'a str,
+        /// Units missing.
+        quantity: u64,
+        reason: &'a str,
+        actor: &'a str,
+        at: String,
+    },
+    /// An order.
+    Order {
+        id: &'a str,
+        sku: &'a str,
+        channel: &'a str,
+        /// Units ordered.
+        quantity: u64,
+        /// Units missing.
+        missing: u64,
+        order_id: &'a str,
+        line: &'a str,
+        at: String,
+    },
 }
 
-impl<'a> Shortfall<'a> {
-    pub(crate) fn new(movement: &'a Movement) -> Self {
-        Self {
-            id: movement.id.as_str(),
-            sku: movement.stock.sku.as_str(),
-            channel: movement.stock.channel.as_str(),
-            quantity: movement.shortfall,
-            reason: movement.reason.as_str(),
-            actor: &movement.actor,
-            at: rfc3339(movement.at),
+impl<'a> ShortfallView<'a> {
+    pub(crate) fn new(shortfall: &'a Shortfall) -> Self {
+        match shortfall {
+            Shortfall::Count(movement) => Self::Count {
+                id: movement.id.as_str(),
+                sku: movement.stock.sku.as_str(),
+                channel: movement.stock.channel.as_str(),
+                quantity: movement.shortfall,
+                reason: movement.reason.as_str(),
+                actor: &movement.actor,
+                at: rfc3339(movement.at),
+            },
+            Shortfall::Order { id, sale } => Self::Order {
+                id: id.as_str(),
+                sku: sale.sku.as_str(),
+                channel: sale.key.channel.as_str(),
+                quantity: sale.quantity.units(),
+                missing: sale.missing,
+                order_id: sale.key.order.as_str(),
+                line: sale.key.line.as_str(),
+                at: rfc3339(sale.at),
+            },
         }
     }
 }
@@ -169,6 +201,7 @@ mod tests {
             kind: MovementKind::Adjust(Correction::new(-2).unwrap()),
             delta: -2,
             shortfall: 0,
+            other: None,
             reason: "broken".parse().unwrap(),
             actor: "local".to_owned(),
             at: Timestamp::from_epoch_seconds(1_763_888_400),
@@ -180,7 +213,7 @@ mod tests {
         ));
         let short = Movement { kind: MovementKind::Count(1), shortfall: 4, ..movement };
         assert!(json(&MovementView::new(&short)).contains(r#""quantity":1,"delta":-2,"shortfall":4,"#));
-        assert!(json(&Shortfall::new(&short)).contains(r#""quantity":4,"#));
+        assert!(json(&ShortfallView::new(&Shortfall::Count(short))).contains(r#""quantity":4,"#));
     }
 
     #[test]

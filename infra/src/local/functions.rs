@@ -39,7 +39,7 @@ pub struct EventFunction {
 }
 
 /// All functions behind routes.
-fn http_handlers() -> [(&'static str, HttpHandler); 6] {
+fn http_handlers() -> [(&'static str, HttpHandler); 8] {
     macro_rules! handler {
         ($name:literal, $function:ident) => {
             ($name, |app, request| async move { $function::handle(&app, &request).await }.boxed_local())
@@ -52,14 +52,26 @@ fn http_handlers() -> [(&'static str, HttpHandler); 6] {
         handler!("availability", availability),
         handler!("stock", stock),
         handler!("order-intake", order_intake),
+        handler!("channel-settings", channel_settings),
+        handler!("webhook", webhook),
     ]
 }
 
 /// All functions behind event sources.
-fn event_handlers() -> [(&'static str, EventHandler); 2] {
+fn event_handlers() -> [(&'static str, EventHandler); 7] {
+    macro_rules! handler {
+        ($name:literal, $function:ident) => {
+            ($name, |app, event| async move { Ok($function::handle(&app, event).await?) }.boxed_local())
+        };
+    }
     [
-        ("expire", |app, event| async move { Ok(expire::handle(&app, event).await?) }.boxed_local()),
-        ("order-consumer", |app, event| async move { Ok(order_consumer::handle(&app, event).await?) }.boxed_local()),
+        handler!("expire", expire),
+        handler!("order-consumer", order_consumer),
+        handler!("redistribute", redistribute),
+        handler!("channel-mark", channel_mark),
+        handler!("channel-sync", channel_sync),
+        handler!("channel-intake", channel_intake),
+        handler!("channel-poll", channel_poll),
     ]
 }
 
@@ -123,7 +135,9 @@ pub fn check_all_deployed(template: &Template) -> Result<()> {
         ensure!(routes.contains(&name), "template.yaml has no route to the function {name:?}");
     }
     let streams = template.streams.iter().map(|mapping| mapping.function.as_str());
-    let fed: Vec<&str> = streams.chain(template.consumers.iter().map(|mapping| mapping.function.as_str())).collect();
+    let consumers = template.consumers.iter().map(|mapping| mapping.function.as_str());
+    let scheduled = template.schedules.iter().map(|schedule| schedule.function.as_str());
+    let fed: Vec<&str> = streams.chain(consumers).chain(scheduled).collect();
     for (name, _) in event_handlers() {
         ensure!(fed.contains(&name), "template.yaml has no event source for the function {name:?}");
     }

@@ -9,6 +9,8 @@
 //! | DynamoDB | [`dynamodb`]: an embedded engine, or any server that speaks the protocol |
 //! | SQS | [`sqs`]: likewise |
 //! | event source mappings | [`stream_poller`] with the filters of [`pattern`], [`queue_poller`] |
+//! | Secrets Manager | [`vendors`]: a file of secrets; marketplaces and shops are the real ones |
+//! | schedules | [`schedule`], by the local clock |
 //! | time to live | [`ttl`] |
 //! | time | [`clock`], which can be moved; [`upkeep`] then does what would have happened meanwhile |
 //! | the contract, to be read | [`control`] and [`docs`] |
@@ -22,18 +24,20 @@ mod functions;
 mod gateway;
 mod pattern;
 mod queue_poller;
+mod schedule;
 mod servers;
 mod sqs;
 mod stream_poller;
 mod template;
 mod ttl;
 mod upkeep;
+mod vendors;
 
-use std::{fs::File, path::PathBuf, sync::Arc};
+use std::{collections::BTreeSet, fs::File, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use domain::order::OrderIdKey;
-use runtime::{App, Orders, Timers};
+use runtime::{App, Orders, Timers, channels::Queue};
 use store::Store;
 use tokio::task::JoinSet;
 
@@ -41,13 +45,14 @@ use self::{
     functions::Lambda,
     pattern::Pattern,
     queue_poller::QueuePoller,
+    schedule::Ticker,
     servers::{Clients, Server},
     stream_poller::StreamPoller,
     template::{StreamMapping, Template},
     upkeep::Upkeep,
 };
 
-pub use self::clock::LocalClock;
+pub use self::{clock::LocalClock, vendors::Vendors};
 
 const TEMPLATE: &str = include_str!("../../../template.yaml");
 const OPENAPI: &str = include_str!("../../openapi.yaml");
@@ -73,6 +78,8 @@ pub struct Options {
     pub prefix: String,
     /// Functions that get no events here: what waits for them waits, or is handled by another stack at the same servers.
     pub without: Vec<String>,
+    /// Who answers for marketplaces and shops.
+    pub vendors: Vendors,
 }
 
 impl Default for Options {
@@ -84,6 +91,7 @@ impl Default for Options {
             sqs_endpoint: None,
             prefix: "holdfast".into(),
             without: Vec::new(),
+            vendors: Vendors::default(),
         }
     }
 }
@@ -127,24 +135,19 @@ impl Stack {
         let tables = dynamodb::ensure_tables(&clients.dynamodb, &options.prefix, &template.tables).await?;
         ensure!(tables.len() == 1, "the service knows one table");
         let table = &tables[0];
+        let queue = |function: &str| Ok::<_, anyhow::Error>(&queue_of(&template, &queues, function)?.url);
+        let of_channels = |function: &str| Ok::<_, anyhow::Error>(Queue::new(clients.sqs.clone(), queue(function)?));
+        let (sync, news) = (of_channels("channel-sync")?, of_channels("channel-intake")?);
         let app = App::new(
             Store::new(clients.dynamodb.clone(), &table.name, Arc::new(clock.clone())),
-            Timers::new(clients.sqs.clone(), &queue_of(&template, &queues, "expire")?.url),
-            Orders::new(
-                clients.sqs.clone(),
-                &queue_of(&template, &queues, "order-consumer")?.url,
-                OrderIdKey::new(ORDER_ID_KEY),
-            ),
+            Timers::new(clients.sqs.clone(), queue("expire")?),
+            Orders::new(clients.sqs.clone(), queue("order-consumer")?, OrderIdKey::new(ORDER_ID_KEY)),
             Arc::new(clock.clone()),
         );
+        let app = app.with_channels(options.vendors.channels(Arc::new(clock.clone()), sync, news));
         let lambda = Lambda::new(app.clone());
 
-        for left_out in &options.without {
-            let fed = template.streams.iter().map(|mapping| &mapping.function);
-            let known =
-                fed.chain(template.consumers.iter().map(|mapping| &mapping.function)).any(|name| name == left_out);
-            ensure!(known, "no function {left_out:?} gets events: only expire and order-consumer do");
-        }
+        check_left_out(&template, &options.without)?;
         let runs = |function: &str| !options.without.iter().any(|left_out| left_out == function);
         for mapping in template.streams.iter().filter(|mapping| runs(&mapping.function)) {
             let poller = stream_poller(mapping, &clients, &tables, &queues, &lambda, &clock)?;
@@ -168,8 +171,15 @@ impl Stack {
             }
         }
         let timers = timers.context("template.yaml: expire has no queue")?;
+        let mut tickers = Vec::new();
+        for schedule in template.schedules.iter().filter(|schedule| runs(&schedule.function)) {
+            let ticker = Ticker::new(schedule, &lambda, &clock)?;
+            background.spawn(ticker.clone().run());
+            tickers.push(ticker);
+        }
         let table = table.name.clone();
-        let upkeep = Upkeep { clock: clock.clone(), app: app.clone(), dynamodb: clients.dynamodb, tables, timers };
+        let dynamodb = clients.dynamodb;
+        let upkeep = Upkeep { clock: clock.clone(), app: app.clone(), dynamodb, tables, timers, tickers };
         let upkeep = Arc::new(upkeep);
         background.spawn(Arc::clone(&upkeep).run());
 
@@ -223,6 +233,18 @@ impl Stack {
             database.stop().await;
         }
     }
+}
+
+/// Refuses to leave out a function that nothing wakes.
+fn check_left_out(template: &Template, without: &[String]) -> Result<()> {
+    let fed = template.streams.iter().map(|mapping| mapping.function.as_str());
+    let fed = fed.chain(template.consumers.iter().map(|mapping| mapping.function.as_str()));
+    let fed: BTreeSet<&str> = fed.chain(template.schedules.iter().map(|schedule| schedule.function.as_str())).collect();
+    for left_out in without {
+        let known = fed.iter().copied().collect::<Vec<_>>().join(", ");
+        ensure!(fed.contains(left_out.as_str()), "no function {left_out:?} gets events: only {known} do");
+    }
+    Ok(())
 }
 
 /// The queue that feeds this function.

@@ -17,6 +17,7 @@ pub struct Template {
     pub queues: Vec<Named<Queue>>,
     pub streams: Vec<StreamMapping>,
     pub consumers: Vec<QueueMapping>,
+    pub schedules: Vec<Schedule>,
 }
 
 /// A resource and the name by which the template refers to it.
@@ -178,6 +179,23 @@ pub struct QueueMappingProperties {
     pub batch_size: usize,
 }
 
+/// A clock wakes a function.
+#[derive(Debug)]
+pub struct Schedule {
+    pub function: String,
+    pub properties: ScheduleProperties,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "PascalCase")]
+pub struct ScheduleProperties {
+    /// How often: `rate(5 minutes)`. The local stack reads no `cron(…)`.
+    #[serde(rename = "Schedule", deserialize_with = "rate")]
+    pub seconds: u64,
+    /// What the function is given instead of the schedule's own event, as JSON in a string.
+    pub input: Option<String>,
+}
+
 // What Lambda takes when the template says nothing.
 fn hundred() -> usize {
     100
@@ -203,6 +221,7 @@ impl Template {
             queues: Vec::new(),
             streams: Vec::new(),
             consumers: Vec::new(),
+            schedules: Vec::new(),
         };
         for (id, resource) in resources {
             read.resource(resources, id, resource).with_context(|| format!("template.yaml: {id}"))?;
@@ -227,6 +246,10 @@ impl Template {
                             properties: typed(&event["Properties"]).with_context(mapping)?,
                         }),
                         "SQS" => self.consumers.push(QueueMapping {
+                            function: function.clone(),
+                            properties: typed(&event["Properties"]).with_context(mapping)?,
+                        }),
+                        "Schedule" => self.schedules.push(Schedule {
                             function: function.clone(),
                             properties: typed(&event["Properties"]).with_context(mapping)?,
                         }),
@@ -273,6 +296,21 @@ fn typed<T: DeserializeOwned>(properties: &Value) -> Result<T> {
 fn reference<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<String, D::Error> {
     let value = Value::deserialize(deserializer)?;
     target(&value).ok_or_else(|| serde::de::Error::custom(format!("{value} refers to no resource")))
+}
+
+fn rate<'de, D: serde::Deserializer<'de>>(deserializer: D) -> Result<u64, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let seconds = || {
+        let (count, unit) = text.strip_prefix("rate(")?.strip_suffix(')')?.split_once(' ')?;
+        let unit = match unit.trim_end_matches('s') {
+            "minute" => 60,
+            "hour" => 60 * 60,
+            "day" => 24 * 60 * 60,
+            _ => return None,
+        };
+        count.parse::<u64>().ok().filter(|count| *count > 0)?.checked_mul(unit)
+    };
+    seconds().ok_or_else(|| serde::de::Error::custom(format!("{text:?} is not like rate(5 minutes)")))
 }
 
 /// The logical id of the resource that an expression leads to.
@@ -343,6 +381,7 @@ Resources:
             DestinationConfig: { OnFailure: { Type: SQS, Destination: !GetAtt Dead.Arn } }
             FilterCriteria: { Filters: [{ Pattern: '{}' }] }
         Work: { Type: SQS, Properties: { Queue: { Fn::GetAtt: [Work, Arn] }, BatchSize: 7 } }
+        Tick: { Type: Schedule, Properties: { Schedule: rate(2 hours), Input: '[1]' } }
   Integration: { Type: AWS::ApiGatewayV2::Integration, Properties: { IntegrationUri: !GetAtt SellFunction.Arn } }
   Route:
     Type: AWS::ApiGatewayV2::Route
@@ -388,6 +427,22 @@ Resources:
     }
 
     #[test]
+    fn a_schedule_is_a_rate() {
+        let schedules = |text: &str| Template::parse(&SMALL.replace("rate(2 hours)", text)).map(|read| read.schedules);
+        for (text, seconds) in
+            [("rate(1 minute)", 60), ("rate(5 minutes)", 300), ("rate(2 hours)", 7_200), ("rate(1 day)", 86_400)]
+        {
+            let [schedule] = &schedules(text).unwrap()[..] else { panic!("one schedule") };
+            assert_eq!((schedule.function.as_str(), schedule.properties.seconds), ("sell", seconds), "{text}");
+            assert_eq!(schedule.properties.input.as_deref(), Some("[1]"));
+        }
+        for text in ["rate(0 minutes)", "rate(5 seconds)", "rate(5)", "cron(0 12 * * ? *)", "5 minutes"] {
+            let fault = format!("{:#}", schedules(text).unwrap_err());
+            assert!(fault.contains("is not like rate(5 minutes)"), "{text}: {fault}");
+        }
+    }
+
+    #[test]
     fn a_fault_names_the_resource() {
         let broken = SMALL.replace("!GetAtt SellFunction.Arn", "!GetAtt Nobody.Arn");
         let fault = format!("{:#}", Template::parse(&broken).unwrap_err());
@@ -401,7 +456,8 @@ Resources:
             template.routes.iter().any(|route| route.key == "POST /v1/reservations" && route.function == "reserve")
         );
         assert_eq!(template.tables.len(), 1);
-        assert_eq!((template.streams.len(), template.consumers.len()), (1, 2));
+        assert_eq!((template.streams.len(), template.consumers.len()), (2, 4));
+        assert!(template.schedules.iter().any(|schedule| schedule.function == "redistribute"));
         let orders = template.queues.iter().find(|queue| queue.id == "OrderQueue").unwrap();
         assert!(orders.properties.fifo && orders.properties.redrive_policy.is_some());
         assert!(template.queues.iter().any(|queue| queue.properties.redrive_policy.is_some()));

@@ -6,6 +6,7 @@
 //!   goes straight to the function that the timer queue feeds, as its message would have; after a start, the others get a
 //!   message.
 //!   A hold that is handled twice does no harm: resolving demands the exact hold.
+//! - Schedules that fell due wake their functions ([`super::schedule`]), once all holds are resolved.
 
 use std::{sync::Arc, time::Duration};
 
@@ -17,7 +18,7 @@ use serde_json::json;
 use store::{StoredItem, stream::ArmedHold};
 use tokio::time::sleep;
 
-use super::{clock::LocalClock, dynamodb::Table, queue_poller::QueuePoller, ttl};
+use super::{clock::LocalClock, dynamodb::Table, queue_poller::QueuePoller, schedule::Ticker, ttl};
 
 /// How often items are looked for whose time to live is over. Each look reads the whole table; DynamoDB may take days.
 const SWEEP: Duration = Duration::from_hours(1);
@@ -31,6 +32,7 @@ pub struct Upkeep {
     pub dynamodb: aws_sdk_dynamodb::Client,
     pub tables: Vec<Table>,
     pub timers: QueuePoller,
+    pub tickers: Vec<Ticker>,
 }
 
 impl Upkeep {
@@ -39,6 +41,9 @@ impl Upkeep {
         let now = self.clock.advance(seconds)?;
         self.sweep().await?;
         self.visit_holds(false).await?;
+        for ticker in &self.tickers {
+            ticker.tick().await;
+        }
         Ok(now)
     }
 

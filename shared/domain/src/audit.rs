@@ -283,6 +283,7 @@ mod tests {
             session_id: None,
             fingerprint: None,
             purge_at: None,
+            line: None,
             extensions: BTreeMap::new(),
         }
     }
@@ -294,6 +295,7 @@ mod tests {
             kind: MovementKind::from_parts(kind, delta).unwrap(),
             delta,
             shortfall: 0,
+            other: None,
             reason: "delivery".parse().unwrap(),
             actor: "local".to_owned(),
             at: Timestamp::from_epoch_seconds(1),

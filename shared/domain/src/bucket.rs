@@ -52,6 +52,12 @@ pub fn exact<T: FromStr>(text: &str) -> Option<T> {
 }
 
 impl StockId {
+    /// The shared stock of the same SKU.
+    #[must_use]
+    pub fn shared(&self) -> Self {
+        Self { sku: self.sku.clone(), channel: Channel::shared() }
+    }
+
     /// The home bucket.
     #[must_use]
     pub fn home(&self) -> BucketId {
@@ -180,6 +186,9 @@ pub struct Home {
     pub expected_peak_per_second: u64,
     /// Units that are held or sold but were not on the shelf when it was counted. While it is above 0 nothing is free.
     pub shortfall: u64,
+    /// The channel has given its quota up and sells from the shared stock. A home is never deleted, for what was sold from it and the
+    /// watermark stay true; what shoppers hold in it ends here as well.
+    pub joined: bool,
 }
 
 impl Home {

@@ -44,8 +44,20 @@ pub struct View {
     pub sights: BTreeMap<StockId, Sight>,
     /// Holds that a confirmed reservation is known to name: they are sold.
     pub sold: BTreeSet<OwnedHold>,
+    /// The shared stock that serves a SKU in a channel without a home of its own, by what its orders name.
+    pub shared: BTreeMap<StockId, StockId>,
+    /// What can take from the shared stock what it lacks itself: nothing of it is short before that was asked as well.
+    pub borrowing: BTreeSet<StockId>,
     /// Holds that stand although their time is over: the reservation was extended.
     pub standing: BTreeSet<OwnedHold>,
+}
+
+impl View {
+    /// The stock that serves this one.
+    #[must_use]
+    pub fn pool_of(&self, stock: StockId) -> StockId {
+        self.shared.get(&stock).cloned().unwrap_or(stock)
+    }
 }
 
 /// An exact hold, in its bucket, of a reservation. One reservation may have several, and not all of them need be its own for good.
@@ -198,7 +210,7 @@ impl Planner<'_> {
         let (mut adopted, mut leftovers, mut taken) = (Vec::new(), Vec::new(), Vec::new());
         let (mut unknown, mut short): (Vec<Sku>, Vec<Shortage>) = (Vec::new(), Vec::new());
         for line in order.cart.lines() {
-            let stock = order.stock(&line.sku);
+            let stock = self.view.pool_of(order.stock(&line.sku));
             if self.view.sights.get(&stock) == Some(&Sight::Unknown) {
                 unknown.push(line.sku.clone());
                 continue;
@@ -214,8 +226,8 @@ impl Planner<'_> {
             let Some(rest) = rest else { continue };
             match self.place(&order.id, &stock, rest) {
                 Placed::At(parts) => taken.extend(parts),
-                // What is missing may be what attempts of this very order hold too much.
-                Placed::Short(available) if !surplus_held => {
+                // What is missing may be what attempts of this very order hold too much; or it may be borrowed, by whoever sells it alone.
+                Placed::Short(available) if !surplus_held && !self.view.borrowing.contains(&stock) => {
                     let requested = line.quantity;
                     short.push(Shortage { sku: line.sku.clone(), requested, available });
                 }

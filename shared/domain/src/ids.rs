@@ -5,8 +5,10 @@ use std::{fmt, str::FromStr};
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use sha2::{Digest, Sha256};
 
-use crate::limits::{
-    MAX_CHANNEL_CHARS, MAX_IDEMPOTENCY_KEY_CHARS, MAX_REASON_CHARS, MAX_REFERENCE_CHARS, MAX_SKU_CHARS,
+use crate::{
+    bucket::StockId,
+    limits::{MAX_CHANNEL_CHARS, MAX_IDEMPOTENCY_KEY_CHARS, MAX_REASON_CHARS, MAX_REFERENCE_CHARS, MAX_SKU_CHARS},
+    sale::SaleKey,
 };
 
 /// Why a text is not a valid id; its `Display` is fit for the caller's eyes.
@@ -84,11 +86,32 @@ text_id! {
     "1 to 200 characters without control characters"
 }
 
+impl Reason {
+    /// Why units of a marketplace's order come back. Two names of these lengths, none of them with a control character, are always short
+    /// enough.
+    #[must_use]
+    pub(crate) fn of_canceled(channel: &Channel, order: &Reference) -> Self {
+        Self(format!("canceled: order {order} at {channel}"))
+    }
+}
+
 impl Channel {
     /// The merchant's own store, where nothing else is said.
     #[must_use]
     pub fn own() -> Self {
         Self("own".to_owned())
+    }
+
+    /// The stock that belongs to no channel: what is sold from it is sold by whoever comes first. Nobody sells *in* it.
+    #[must_use]
+    pub fn shared() -> Self {
+        Self("shared".to_owned())
+    }
+
+    /// Whether this names the shared stock and not a place where something is sold.
+    #[must_use]
+    pub fn is_shared(&self) -> bool {
+        self.0 == "shared"
     }
 }
 
@@ -169,6 +192,11 @@ digest_id! {
 }
 
 digest_id! {
+    /// Names one change of channels, of one or several channels at once; a retry derives the same one.
+    TransferId
+}
+
+digest_id! {
     /// What a request asked for, in 16 characters: the same key with another fingerprint is a reused key.
     Fingerprint
 }
@@ -183,6 +211,12 @@ impl ReservationId {
     #[must_use]
     pub fn derive(caller: &Caller, key: &IdempotencyKey) -> Self {
         Self(digest("reservation", &[caller.as_str(), key.as_str()]))
+    }
+
+    /// The record of a line of a marketplace's order: the same whoever tells of it, and whenever.
+    #[must_use]
+    pub fn of_sale(sale: &SaleKey) -> Self {
+        Self(digest("marketplace sale", &[sale.channel.as_str(), sale.order.as_str(), sale.line.as_str()]))
     }
 
     /// The reservation under which a late payment takes the units of this one again.
@@ -206,6 +240,42 @@ impl MovementId {
     #[must_use]
     pub fn derive(caller: &Caller, key: &IdempotencyKey) -> Self {
         Self(digest("movement", &[caller.as_str(), key.as_str()]))
+    }
+
+    /// The movement by which units of a canceled line come back to a stock, once `returned` of them have in all.
+    #[must_use]
+    pub fn of_return(sale: &ReservationId, returned: u64, stock: &StockId) -> Self {
+        Self(digest("return", &[sale.as_str(), &returned.to_string(), &stock.to_string()]))
+    }
+}
+
+impl TransferId {
+    /// The transfer that this caller's request with this key makes.
+    #[must_use]
+    pub fn derive(caller: &Caller, key: &IdempotencyKey) -> Self {
+        Self(digest("transfer", &[caller.as_str(), key.as_str()]))
+    }
+
+    /// The transfer that takes these homes, written with the generation that was seen of each, for this purpose. It is made only while
+    /// they are of that generation, and then they are of a later one: no other transfer ever has this id.
+    #[must_use]
+    pub fn from_seen(purpose: &str, seen: &[String]) -> Self {
+        let seen: Vec<&str> = seen.iter().map(String::as_str).collect();
+        Self(digest(purpose, &seen))
+    }
+}
+
+impl MovementId {
+    /// The movement by which units leave a channel in a transfer; `part` counts its pairs of channels.
+    #[must_use]
+    pub fn of_transfer(transfer: &TransferId, part: usize) -> Self {
+        Self(digest("transfer-out", &[transfer.as_str(), &part.to_string()]))
+    }
+
+    /// The movement by which the units that left with this one arrive.
+    #[must_use]
+    pub fn arrival(&self) -> Self {
+        Self(digest("transfer-in", &[self.as_str()]))
     }
 }
 
@@ -246,6 +316,16 @@ mod tests {
     }
 
     #[test]
+    fn only_the_shared_stock_is_no_channel_to_sell_in() {
+        assert_eq!((Channel::shared().as_str(), Channel::own().as_str()), ("shared", "own"));
+        for (channel, shared) in
+            [(Channel::shared(), true), (Channel::own(), false), ("amazon".parse().unwrap(), false)]
+        {
+            assert_eq!(channel.is_shared(), shared, "{channel}");
+        }
+    }
+
+    #[test]
     fn a_retry_derives_the_same_id_and_another_caller_does_not() {
         let key: IdempotencyKey = "k".parse().unwrap();
         let id = ReservationId::derive(&Caller::new("a"), &key);
@@ -264,7 +344,18 @@ mod tests {
         assert_eq!(id.successor().to_string(), "VZElUfqfHPDc_OC0");
         assert_eq!(MovementId::derive(&caller, &key).to_string(), "tae3q4i4OG0NLifq");
         assert_eq!(ExtensionId::derive(&caller, &key).to_string(), "TK0XvAtTbtyNgp6d");
+        let transfer = TransferId::derive(&caller, &key);
+        assert_eq!(transfer.to_string(), "SceoALf6x7oPdQAU");
+        assert_eq!(TransferId::from_seen("quotas", &["tea#own@3".to_owned()]).to_string(), "AWW_0_gKYgZ8dRnJ");
+        let out = MovementId::of_transfer(&transfer, 1);
+        assert_eq!((out.as_str(), out.arrival().as_str()), ("SpkXuZZHP54-g2py", "PWox01ClF5wCfXi4"));
         assert_eq!(Fingerprint::of("x", &["ab", "c"]).to_string(), "x1MjusR7SQyCd_c4");
+        let sale =
+            SaleKey { channel: "amazon".parse().unwrap(), order: "o-1".parse().unwrap(), line: "1".parse().unwrap() };
+        let sale = ReservationId::of_sale(&sale);
+        assert_eq!(sale.to_string(), "3LcxIZ0WN-lREU7y");
+        let home = StockId { sku: "tea".parse().unwrap(), channel: Channel::shared() };
+        assert_eq!(MovementId::of_return(&sale, 2, &home).to_string(), "kYRnE1UPtVLwnQpD");
         assert_eq!(id.spread(), 13_180_460_801_299_105_687);
     }
 

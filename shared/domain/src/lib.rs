@@ -7,6 +7,11 @@
 //! | module | holds |
 //! |---|---|
 //! | [`limits`] | every limit, with its reason |
+//! | [`channel`] | where a merchant sells, and on which terms |
+//! | [`listing`] | how far what a channel shows has followed what there is |
+//! | [`pull`] | how far the orders of a channel have been heard |
+//! | [`publish`] | which number a channel shows, and what it means when it shows another |
+//! | [`sale`] | orders that a marketplace has taken: facts, not requests |
 //! | [`ids`], [`quantity`], [`time`] | the words: SKU, channel, reservation id, units, seconds |
 //! | [`bucket`] | where units are: a home and its children, and the holds inside them |
 //! | [`reservation`] | the record that decides holds |
@@ -16,21 +21,30 @@
 //! | [`group_commit`] | many queued orders decided with one write for each bucket |
 //! | [`resolve`] | what becomes of a hold once its reservation is known |
 //! | [`movement`], [`stock`] | the merchant's side: receipts, corrections, counts, shortfalls |
+//! | [`transfer`], [`quota`], [`redistribution`] | units that change channels: by hand, to a number for each channel, by a rule |
 //! | [`refusal`] | every "no", in order of precedence |
 //! | [`audit`] | the invariants, checked over everything that is stored |
 
 pub mod acquire;
 pub mod audit;
 pub mod bucket;
+pub mod channel;
 pub mod group_commit;
 pub mod ids;
 pub mod limits;
+pub mod listing;
 pub mod movement;
 pub mod order;
+pub mod publish;
+pub mod pull;
 pub mod quantity;
+pub mod quota;
+pub mod redistribution;
 pub mod refusal;
 pub mod reservation;
 pub mod resolve;
 pub mod route;
+pub mod sale;
 pub mod stock;
 pub mod time;
+pub mod transfer;

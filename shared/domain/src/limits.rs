@@ -68,8 +68,48 @@ pub const MAX_CHILDREN_FOLDED: usize = 256;
 /// Confirmed holds that one write settles.
 pub const MAX_SETTLED_AT_ONCE: usize = 10;
 
+/// How long a marketplace's order is reserved while its payment is checked, in seconds: 14 days. Bank transfers and checks of a payment
+/// take days, and the marketplace says when it gives up; one that is paid for later still takes its units again.
+pub const PENDING_SALE_SECONDS: u64 = 14 * 24 * 60 * 60;
+
+/// How old what a process remembers of a channel's settings may be, in seconds: a change is in force everywhere after that.
+pub const CHANNEL_MEMORY_SECONDS: u64 = 30;
+
+/// How long a process takes it that a channel has no quota of a SKU and sells from the shared stock, in seconds. A quota that is made
+/// meanwhile is used a minute later at the latest; until then the shared stock is, which is nobody else's either.
+pub const POOL_MEMORY_SECONDS: u64 = 60;
+
+/// How old what was last published to a channel may be before it is said to be stale, in seconds, where the merchant sets nothing else.
+pub const DEFAULT_STALE_AFTER_SECONDS: u64 = 900;
+
+/// The shortest such time, in seconds: orders are pulled once a minute.
+pub const MIN_STALE_AFTER_SECONDS: u64 = 60;
+
+/// The longest, in seconds: what nobody has heard of for a day is not known any more.
+pub const MAX_STALE_AFTER_SECONDS: u64 = 24 * 60 * 60;
+
+/// Options of a channel, and ids of a listing: the vendor that reads most has seven of them.
+pub const MAX_OPTIONS: usize = 20;
+
+/// Characters of such a name.
+pub const MAX_OPTION_NAME_CHARS: usize = 64;
+
+/// Characters of such a value: the longest is a URL.
+pub const MAX_OPTION_CHARS: usize = 512;
+
 /// SKUs in one availability call.
 pub const MAX_AVAILABILITY_SKUS: usize = 100;
+
+/// Channels that divide the units of one SKU, the shared stock not counted. All of their homes and a pair of movements for each are one
+/// transaction, and DynamoDB takes 100 items in one: 33 homes, 64 movements and the rule.
+pub const MAX_CHANNELS: usize = 32;
+
+/// Sales count half as much after this time, in seconds, when units are divided by recent sales. A day: a sale that runs well changes
+/// the division within hours, and a quiet night does not forget it.
+pub const SALES_HALF_LIFE_SECONDS: u64 = 24 * 60 * 60;
+
+/// The largest weight of a channel: shares can be given to a millionth.
+pub const MAX_WEIGHT: u64 = 1_000_000;
 
 /// Items on a page of a list.
 pub const MAX_PAGE: usize = 100;
@@ -101,6 +141,9 @@ mod tests {
             ("life of a signed request, 5 minutes", SIGNATURE_LIFE_SECONDS, 300),
             ("a record outlives its holds by a day", GRACE_SECONDS, 86_400),
             ("time in both queues, 18 days", MAX_QUEUED_SECONDS, 1_555_200),
+            ("a payment is checked for up to 14 days", PENDING_SALE_SECONDS, 1_209_600),
+            ("the longest time until a channel is stale, a day", MAX_STALE_AFTER_SECONDS, 86_400),
+            ("half of the sales is forgotten in a day", SALES_HALF_LIFE_SECONDS, 86_400),
         ];
         for (name, limit, stated) in seconds {
             assert_eq!(limit, stated, "{name}, in seconds");

@@ -1,8 +1,9 @@
-//! Every unit has a reason: receipts, corrections and counts, written together with the change that they explain.
+//! Every unit has a reason: receipts, corrections, counts, returns and changes of channel, written together with the change that they
+//! explain.
 
 use crate::{
     bucket::StockId,
-    ids::{Fingerprint, MovementId, Reason},
+    ids::{Channel, Fingerprint, MovementId, Reason},
     limits::MAX_QUANTITY,
     quantity::Quantity,
     time::Timestamp,
@@ -17,6 +18,29 @@ pub enum MovementKind {
     Adjust(Correction),
     /// The shelf was counted: so many unsold units are there. A fact, even where more are held.
     Count(u64),
+    /// Units that were sold come back.
+    Return(Quantity),
+    /// Units changed channels; see [`crate::transfer`]. One of a pair: what leaves one channel arrives in another.
+    Transfer(Shift),
+}
+
+/// How many units changed channels, signed: they arrived, or they left. Never 0. A quota may move more units at once than anybody can
+/// ask for in one line: all that were ever received.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Shift(i64);
+
+impl Shift {
+    /// Nothing if `units` is 0, for then nothing happened.
+    #[must_use]
+    pub const fn new(units: i64) -> Option<Self> {
+        if units == 0 { None } else { Some(Self(units)) }
+    }
+
+    /// The signed number of units.
+    #[must_use]
+    pub const fn units(self) -> i64 {
+        self.0
+    }
 }
 
 /// A correction: −1,000,000 to 1,000,000 units, never 0.
@@ -52,6 +76,8 @@ impl MovementKind {
             Self::Receive(_) => "receive",
             Self::Adjust(_) => "adjust",
             Self::Count(_) => "count",
+            Self::Return(_) => "return",
+            Self::Transfer(_) => "transfer",
         }
     }
 
@@ -59,9 +85,10 @@ impl MovementKind {
     #[must_use]
     pub fn quantity(self) -> i64 {
         match self {
-            Self::Receive(quantity) => quantity.units().cast_signed(),
+            Self::Receive(quantity) | Self::Return(quantity) => quantity.units().cast_signed(),
             Self::Adjust(correction) => correction.units(),
             Self::Count(counted) => counted.cast_signed(),
+            Self::Transfer(shift) => shift.units(),
         }
     }
 
@@ -70,8 +97,10 @@ impl MovementKind {
     pub fn from_parts(word: &str, quantity: i64) -> Option<Self> {
         match word {
             "receive" => Some(Self::Receive(Quantity::new(u64::try_from(quantity).ok()?).ok()?)),
+            "return" => Some(Self::Return(Quantity::new(u64::try_from(quantity).ok()?).ok()?)),
             "adjust" => Some(Self::Adjust(Correction::new(quantity).ok()?)),
             "count" => Some(Self::Count(u64::try_from(quantity).ok().filter(|counted| *counted <= MAX_QUANTITY)?)),
+            "transfer" => Some(Self::Transfer(Shift::new(quantity)?)),
             _ => None,
         }
     }
@@ -115,6 +144,8 @@ pub struct Movement {
     pub delta: i64,
     /// Units that this count found missing although somebody holds or has bought them.
     pub shortfall: u64,
+    /// Where the units went to or came from, if they changed channels.
+    pub other: Option<Channel>,
     /// Why.
     pub reason: Reason,
     /// Who.
@@ -135,6 +166,7 @@ impl Movement {
             kind: request.kind,
             delta,
             shortfall,
+            other: None,
             reason: request.reason.clone(),
             actor: request.actor.clone(),
             at,
@@ -157,6 +189,9 @@ mod tests {
             ("adjust", -1_000_000),
             ("count", 0),
             ("count", 1_000_000),
+            ("return", 1),
+            ("transfer", -1),
+            ("transfer", 2_000_000),
         ] {
             let kind = MovementKind::from_parts(word, quantity).unwrap();
             assert_eq!((kind.word(), kind.quantity()), (word, quantity));
@@ -170,6 +205,9 @@ mod tests {
             ("adjust", -1_000_001),
             ("count", -1),
             ("count", 1_000_001),
+            ("return", 0),
+            ("return", -1),
+            ("transfer", 0),
             ("x", 1),
         ] {
             assert_eq!(MovementKind::from_parts(word, quantity), None, "{word} {quantity}");

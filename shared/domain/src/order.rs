@@ -423,6 +423,7 @@ mod tests {
             session_id: None,
             fingerprint: Some(request.fingerprint()),
             purge_at: (!kept).then_some(at(99_999)),
+            line: None,
             extensions: BTreeMap::new(),
         }
     }

@@ -212,8 +212,10 @@ pub struct Reservation {
     pub created_at: Timestamp,
     /// Until when payment may confirm it.
     pub expires_at: Timestamp,
-    /// The merchant's order.
+    /// The merchant's order; for a line of a marketplace's order, the marketplace's id of that.
     pub order_id: Option<Reference>,
+    /// The marketplace's name for the line, where this is the record of one; see [`crate::sale`].
+    pub line: Option<Reference>,
     /// The shopper's session in the merchant's store.
     pub session_id: Option<Reference>,
     /// What the request asked for; absent where only a hold of it was ever seen.
@@ -386,6 +388,7 @@ mod tests {
             session_id: None,
             fingerprint: None,
             purge_at: None,
+            line: None,
             extensions: BTreeMap::new(),
         }
     }

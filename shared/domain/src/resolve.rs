@@ -96,6 +96,7 @@ mod tests {
             session_id: None,
             fingerprint: None,
             purge_at: purge_at.map(Timestamp::from_epoch_seconds),
+            line: None,
             extensions: std::collections::BTreeMap::new(),
         }
     }

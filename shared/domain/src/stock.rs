@@ -90,6 +90,24 @@ impl StockView {
     }
 }
 
+impl StockView {
+    /// When the next of the units that are reserved may come back: their reservation is not paid by then. Needs the records of all holds.
+    #[must_use]
+    pub fn next_end(&self) -> Option<Timestamp> {
+        let now = self.as_of;
+        let ends = self.buckets.iter().flat_map(|(bucket_id, bucket)| {
+            bucket.holds.iter().filter_map(move |(id, hold)| match self.records.get(id) {
+                Some(record) if record.names(bucket_id, hold) && record.status == Status::Active => {
+                    Some(record.expires_at).filter(|end| now <= *end)
+                }
+                Some(_) => None,
+                None => Some(hold.expires_at).filter(|_| !hold.is_over(now)),
+            })
+        });
+        ends.min()
+    }
+}
+
 /// Where units that come to a home go: an open shortfall is covered first, for those units were sold or promised already.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Credit {
@@ -175,9 +193,9 @@ mod tests {
         }
     }
 
-    #[test]
-    fn a_hold_counts_as_what_its_record_says() {
-        let named = |status, allocation: &str| Reservation {
+    /// The record of the first hold of [`view`].
+    fn record_until(seconds: u64, status: Status, allocation: &str) -> Reservation {
+        Reservation {
             id: ReservationId::derive(&Caller::new("c"), &"0".parse().unwrap()),
             kind: Kind::Reservation,
             status,
@@ -185,13 +203,19 @@ mod tests {
             lines: vec!["a=3".parse().unwrap()],
             allocations: vec![allocation.parse().unwrap()],
             created_at: Timestamp::from_epoch_seconds(1),
-            expires_at: Timestamp::from_epoch_seconds(100),
+            expires_at: Timestamp::from_epoch_seconds(seconds),
             order_id: None,
             session_id: None,
             fingerprint: None,
             purge_at: None,
+            line: None,
             extensions: BTreeMap::new(),
-        };
+        }
+    }
+
+    #[test]
+    fn a_hold_counts_as_what_its_record_says() {
+        let named = |status, allocation| record_until(100, status, allocation);
         let (own, other) = ("a#own=3@100", "a#own=4@100");
         let active = || named(Status::Active, own);
         let confirmed = |allocation| named(Status::Confirmed { at: Timestamp::from_epoch_seconds(9) }, allocation);
@@ -216,6 +240,28 @@ mod tests {
             view.records.insert(record.id.clone(), record);
             let level = view.level();
             assert_eq!((level.available, level.reserved, level.sold), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn the_next_of_the_reserved_units_comes_back_when_its_reservation_ends() {
+        let two = view(5, &["2@100", "1@200"], 3, 0);
+        for (now, next) in [(50, Some(100)), (100, Some(100)), (101, Some(200)), (201, None)] {
+            let view = StockView { as_of: Timestamp::from_epoch_seconds(now), ..two.clone() };
+            assert_eq!(view.next_end(), next.map(Timestamp::from_epoch_seconds), "{now}");
+        }
+        let (hold, other) = ("a#own=2@100", "a#own=9@100");
+        for (status, allocation, next) in [
+            // Extended: its hold is shorter than it is.
+            (Status::Active, hold, 150),
+            (Status::Active, other, 200),
+            (Status::Canceled { reason: CancelReason::Requested }, hold, 200),
+            (Status::Confirmed { at: Timestamp::from_epoch_seconds(9) }, hold, 200),
+        ] {
+            let mut view = two.clone();
+            let record = record_until(150, status.clone(), allocation);
+            view.records.insert(record.id.clone(), record);
+            assert_eq!(view.next_end(), Some(Timestamp::from_epoch_seconds(next)), "{status:?} {allocation}");
         }
     }
 

@@ -1,7 +1,7 @@
 //! The `lines` of a reservation or an order: `[{"sku": "tea", "quantity": 2}, …]`.
 
 use domain::{
-    ids::Sku,
+    ids::{Channel, Sku},
     limits::MAX_LINES,
     quantity::{Quantity, QuantityError},
     reservation::{Cart, CartError, Line},
@@ -44,6 +44,15 @@ impl SkuFields {
 /// [`QuantityError`] when it is not.
 pub fn checked_quantity(units: i64) -> Result<Quantity, QuantityError> {
     u64::try_from(units).map_err(|_| QuantityError).and_then(Quantity::new)
+}
+
+/// Reads the channel in which something is sold, the merchant's own where none is named. The shared stock is no such channel.
+pub fn channel(input: &mut Input<'_>, channel: Text) -> Channel {
+    let channel = input.optional("channel", channel).unwrap_or_else(Channel::own);
+    if channel.is_shared() {
+        input.refuse("channel", "must be a channel that sells; shared is the stock that belongs to none");
+    }
+    channel
 }
 
 /// Reads the lines; those of one SKU are merged.

@@ -4,6 +4,8 @@
 //! the answer can name every field at fault at once, and `null` is not taken for *absent*. What is an error is what makes the
 //! rest unreadable: text that is not JSON, an unknown field, the same key twice, a list where an object belongs.
 
+mod entries;
+
 use std::{fmt, fmt::Write as _, marker::PhantomData};
 
 use domain::refusal::FieldError;
@@ -13,6 +15,8 @@ use serde::{
 };
 use serde_json::{Value, error::Category};
 use serde_path_to_error::{Path, Segment, Track};
+
+pub use entries::{Entries, Table, WordOr};
 
 /// What a field holds.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
@@ -35,6 +39,9 @@ pub type Whole = Field<i64>;
 
 /// A list of objects.
 pub type List<T> = Field<Vec<T>>;
+
+/// An object.
+pub type Nested<T> = Field<Box<T>>;
 
 const NOT_NULL: &str = "must not be null; leave the field out instead";
 const NO_TEXT: &str = "must be a text in quotes";
@@ -72,6 +79,12 @@ fn whole(number: &serde_json::Number) -> Option<i64> {
 impl<'de, T: Deserialize<'de>> Deserialize<'de> for List<T> {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         deserializer.deserialize_seq(Objects(PhantomData)).map(Self::Given)
+    }
+}
+
+impl<'de, T: Deserialize<'de>> Deserialize<'de> for Nested<T> {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Object(PhantomData).deserialize(deserializer).map(|object| Self::Given(Box::new(object)))
     }
 }
 
@@ -166,6 +179,12 @@ mod tests {
 
     #[derive(Debug, Default, PartialEq, Deserialize)]
     #[serde(default, deny_unknown_fields)]
+    struct Outer {
+        line: Nested<Line>,
+    }
+
+    #[derive(Debug, Default, PartialEq, Deserialize)]
+    #[serde(default, deny_unknown_fields)]
     struct Line {
         sku: Text,
         quantity: Whole,
@@ -181,6 +200,22 @@ mod tests {
             Body { note: Field::Given("a".to_owned()), count: Field::Given(-3), lines: Field::Given(lines) }
         );
         assert_eq!(read::<Body>(b"{}").unwrap(), Body::default());
+    }
+
+    #[test]
+    fn an_object_is_read_within_an_object() {
+        let outer: Outer = read(br#"{"line": {"quantity": 2}}"#).unwrap();
+        let line = Line { quantity: Field::Given(2), ..Line::default() };
+        assert_eq!(outer, Outer { line: Field::Given(Box::new(line)) });
+        assert_eq!(read::<Outer>(b"{}").unwrap(), Outer::default());
+        for (body, field, detail) in [
+            (r#"{"line": null}"#, "line", "invalid type: null, expected an object"),
+            (r#"{"line": [1]}"#, "line", "invalid type: sequence, expected an object"),
+            (r#"{"line": {"x": 1}}"#, "line.x", "unknown field `x`"),
+        ] {
+            let fault = read::<Outer>(body.as_bytes()).unwrap_err();
+            assert!(fault.field == field && fault.detail.starts_with(detail), "{body}: {fault:?}");
+        }
     }
 
     #[test]

@@ -9,6 +9,8 @@ pub enum Kind {
     UnsupportedMediaType,
     /// The body is longer than any request needs.
     BodyTooLarge,
+    /// Whoever sends it is not believed to be who it says.
+    Unauthorized,
     /// A field is not as it must be.
     InvalidRequest,
     /// The key was used for another request.
@@ -17,6 +19,8 @@ pub enum Kind {
     UnknownReservation,
     /// No such order.
     UnknownOrder,
+    /// No such channel.
+    UnknownChannel,
     /// No such SKU in the channel.
     UnknownSku,
     /// It was canceled.
@@ -39,14 +43,16 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in order of precedence.
-    pub const ALL: [Self; 16] = [
+    pub const ALL: [Self; 18] = [
         Self::NotFound,
         Self::UnsupportedMediaType,
         Self::BodyTooLarge,
+        Self::Unauthorized,
         Self::InvalidRequest,
         Self::IdempotencyKeyReused,
         Self::UnknownReservation,
         Self::UnknownOrder,
+        Self::UnknownChannel,
         Self::UnknownSku,
         Self::AlreadyCanceled,
         Self::AlreadyConfirmed,
@@ -65,10 +71,12 @@ impl Kind {
             Self::NotFound => (404, "not-found", "Not found"),
             Self::UnsupportedMediaType => (415, "unsupported-media-type", "The body must be JSON"),
             Self::BodyTooLarge => (413, "body-too-large", "The body is too large"),
+            Self::Unauthorized => (401, "unauthorized", "Not believed"),
             Self::InvalidRequest => (400, "invalid-request", "The request is not valid"),
             Self::IdempotencyKeyReused => (422, "idempotency-key-reused", "The Idempotency-Key was used before"),
             Self::UnknownReservation => (404, "unknown-reservation", "There is no such reservation"),
             Self::UnknownOrder => (404, "unknown-order", "There is no such order"),
+            Self::UnknownChannel => (404, "unknown-channel", "There is no such channel"),
             Self::UnknownSku => (404, "unknown-sku", "There is no such SKU"),
             Self::AlreadyCanceled => (409, "already-canceled", "The reservation is canceled"),
             Self::AlreadyConfirmed => (409, "already-confirmed", "The reservation is confirmed"),
@@ -92,10 +100,12 @@ mod tests {
             (404, "not-found"),
             (415, "unsupported-media-type"),
             (413, "body-too-large"),
+            (401, "unauthorized"),
             (400, "invalid-request"),
             (422, "idempotency-key-reused"),
             (404, "unknown-reservation"),
             (404, "unknown-order"),
+            (404, "unknown-channel"),
             (404, "unknown-sku"),
             (409, "already-canceled"),
             (409, "already-confirmed"),

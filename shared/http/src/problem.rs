@@ -35,6 +35,34 @@ impl Problem {
         Self::new(Kind::NotFound, "No resource has this path and method.")
     }
 
+    /// A delivery that is not signed as its channel signs. Why, is not said.
+    #[must_use]
+    pub fn unbelieved() -> Self {
+        Self::new(Kind::Unauthorized, "The request is not signed as it must be.")
+    }
+
+    /// No channel has this name.
+    #[must_use]
+    pub fn unknown_channel() -> Self {
+        Self::new(Kind::UnknownChannel, "No channel has this name. Set it up first: PUT /v1/channels/{channel}.")
+    }
+
+    /// The channel does not list this SKU.
+    #[must_use]
+    pub fn not_listed(sku: &Sku) -> Self {
+        let detail = format!("names SKU {sku}, which is not listed at the channel");
+        let errors = vec![FieldError { field: "sku".to_owned(), detail }];
+        let detail =
+            format!("SKU {sku} is not listed at this channel. PUT /v1/channels/{{channel}}/listings/{{sku}} lists it.");
+        Self { errors, ..Self::new(Kind::UnknownSku, detail) }
+    }
+
+    /// The path is known, but there is nothing: `detail` says what is not there.
+    #[must_use]
+    pub fn nothing_there(detail: &str) -> Self {
+        Self::new(Kind::NotFound, detail)
+    }
+
     /// The body is not called `application/json`.
     #[must_use]
     pub fn unsupported_media_type() -> Self {
@@ -125,7 +153,7 @@ impl Problem {
                 ),
             ),
             Refusal::PreconditionFailed { version: 0 } => {
-                Self::new(Kind::PreconditionFailed, "If-Match asks for a SKU that exists. This one does not.")
+                Self::new(Kind::PreconditionFailed, "If-Match asks for something that exists. This does not.")
             }
             Refusal::PreconditionFailed { version } => Self::new(
                 Kind::PreconditionFailed,

@@ -25,6 +25,9 @@ pub struct Request {
     caller: Caller,
     actor: String,
     id: String,
+    method: String,
+    /// Host and path, as the caller wrote them.
+    place: String,
 }
 
 impl Request {
@@ -40,7 +43,10 @@ impl Request {
         let (caller, actor) = who(event.request_context.authorizer.as_ref());
         let query = form_urlencoded::parse(event.raw_query_string.as_deref().unwrap_or_default().as_bytes());
         let body = event.body.unwrap_or_default();
+        let host = event.request_context.domain_name.unwrap_or_default();
         let mut request = Self {
+            method: event.request_context.http.method.to_string(),
+            place: format!("{host}{}", event.raw_path.unwrap_or_default()),
             route: event.route_key.or(event.request_context.route_key).unwrap_or_default(),
             path: event.path_parameters.into_iter().map(|(name, value)| (name, decoded(&value))).collect(),
             query: query.into_owned().collect(),
@@ -90,12 +96,34 @@ impl Request {
         response.with("x-request-id", self.id.clone()).with("cache-control", "no-store")
     }
 
-    pub(crate) fn path(&self, name: &str) -> Option<&str> {
+    /// `GET`, `POST`, …
+    #[must_use]
+    pub fn method(&self) -> &str {
+        &self.method
+    }
+
+    /// Where the request was sent, without its query: what a vendor was given as the address of its webhook.
+    #[must_use]
+    pub fn url(&self) -> String {
+        format!("https://{}", self.place)
+    }
+
+    /// A part of the path, as it was sent. Most handlers want [`crate::Input::path`], which reads it.
+    #[must_use]
+    pub fn path(&self, name: &str) -> Option<&str> {
         self.path.get(name).map(String::as_str)
     }
 
-    pub(crate) fn query(&self) -> &[(String, String)] {
+    /// The parameters of the query, in their order, repeated ones too.
+    #[must_use]
+    pub fn query(&self) -> &[(String, String)] {
         &self.query
+    }
+
+    /// All headers as they were sent.
+    #[must_use]
+    pub fn headers(&self) -> &[(String, String)] {
+        &self.headers
     }
 
     /// The header, whatever the case of its name. One that was sent several times is joined by commas, as API Gateway does.
@@ -106,7 +134,9 @@ impl Request {
         Some(values.fold(Cow::Borrowed(first), |joined, value| Cow::Owned(format!("{joined},{value}"))))
     }
 
-    pub(crate) fn body(&self) -> Option<&[u8]> {
+    /// The raw bytes; nothing if API Gateway said base64 and it was not. Most handlers want [`crate::Input::body`], which reads them.
+    #[must_use]
+    pub fn body(&self) -> Option<&[u8]> {
         self.body.as_deref()
     }
 }

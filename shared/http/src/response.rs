@@ -30,6 +30,14 @@ impl Response {
         Self::json(202, "application/json", body)
     }
 
+    /// What a vendor wants to hear, as it is.
+    #[must_use]
+    pub fn raw(status: u16, content_type: &'static str, body: &[u8]) -> Self {
+        // Challenges and their answers are ASCII.
+        let body = String::from_utf8_lossy(body).into_owned();
+        Self { status, headers: vec![("content-type", content_type.to_owned())], body }
+    }
+
     /// In how many seconds to ask again.
     #[must_use]
     pub fn retry_after(self, seconds: u64) -> Self {

@@ -83,8 +83,10 @@ impl Sample {
 }
 
 /// The fields at fault, with what is said of them.
-#[cfg(test)]
-pub(crate) fn faults<'a, T: std::fmt::Debug>(
+///
+/// # Panics
+/// When nothing is, or something else than a field.
+pub fn faults<'a, T: std::fmt::Debug>(
     request: &'a Request,
     read: impl FnOnce(&mut crate::Input<'a>) -> Option<T>,
 ) -> Vec<(String, String)> {

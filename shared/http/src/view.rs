@@ -1,7 +1,9 @@
 //! Reservations, orders and instants as the API shows them: `snake_case`, absent rather than `null`, RFC 3339 in UTC.
 
 use domain::{
+    channel::Buffer,
     ids::Reference,
+    publish::Pushed,
     refusal::Refusal,
     reservation::{Line, Reservation, Status},
     time::Timestamp,
@@ -17,6 +19,41 @@ pub fn rfc3339(instant: Timestamp) -> String {
     let end = jiff::Timestamp::MAX.as_second();
     // Cannot fail: whole seconds from 1970 to jiff's own last one are in its range.
     jiff::Timestamp::from_second(seconds.min(end)).map_or_else(|_| String::new(), |instant| instant.to_string())
+}
+
+/// Units that are never shown: `{"units": 5}`, or `{"from_speed": {"floor": 2}}`.
+#[derive(Debug, Clone, Copy, Serialize)]
+#[serde(rename_all = "snake_case")]
+pub enum BufferView {
+    /// So many.
+    Units(u64),
+    /// As many as are sold while a number is on its way.
+    FromSpeed {
+        /// The least.
+        floor: u64,
+    },
+}
+
+impl From<Buffer> for BufferView {
+    fn from(buffer: Buffer) -> Self {
+        match buffer {
+            Buffer::Units(units) => Self::Units(units),
+            Buffer::FromSpeed { floor } => Self::FromSpeed { floor },
+        }
+    }
+}
+
+/// The last number that a channel has taken.
+#[derive(Debug, Serialize)]
+pub struct PublishedView {
+    quantity: u64,
+    at: String,
+}
+
+impl From<Pushed> for PublishedView {
+    fn from(pushed: Pushed) -> Self {
+        Self { quantity: pushed.quantity, at: rfc3339(pushed.as_of) }
+    }
 }
 
 /// A line of a reservation or an order.
@@ -187,6 +224,7 @@ mod tests {
             session_id: Some("s-1".parse().unwrap()),
             fingerprint: None,
             purge_at: None,
+            line: None,
             extensions: BTreeMap::new(),
         }
     }

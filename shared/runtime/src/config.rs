@@ -6,6 +6,9 @@
 //! | `TIMER_QUEUE_URL` | the timer queue; `expire` only |
 //! | `ORDER_QUEUE_URL` | the order queue; `order-intake` and `order-consumer` only |
 //! | `ORDER_ID_KEY` | the key of the ids that `order-intake` gives out |
+//! | `SYNC_QUEUE_URL` | the queue of listings to look at; the functions of channels only |
+//! | `NEWS_QUEUE_URL` | the queue of orders that channels have told of; likewise |
+//! | `CHANNEL_SECRET_PREFIX` | what the names of channels' secrets begin with; likewise |
 //! | `LOG_LEVEL` | `error`, `warn`, `info` (the default), `debug` or `trace` |
 //! | `DYNAMODB_ENDPOINT`, `SQS_ENDPOINT` | another server than AWS's; local use and tests |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | set by Lambda |
@@ -23,6 +26,12 @@ pub struct Config {
     pub order_queue_url: Option<String>,
     /// The key of the ids of queued orders.
     pub order_id_key: Option<OrderIdKey>,
+    /// The queue of listings to look at.
+    pub sync_queue_url: Option<String>,
+    /// The queue of orders that channels have told of.
+    pub news_queue_url: Option<String>,
+    /// What the names of channels' secrets begin with.
+    pub channel_secret_prefix: Option<String>,
     /// The AWS region.
     pub region: String,
     /// Where DynamoDB is, if not at AWS.
@@ -51,6 +60,9 @@ impl Config {
             timer_queue_url: variable("TIMER_QUEUE_URL"),
             order_queue_url: variable("ORDER_QUEUE_URL"),
             order_id_key: variable("ORDER_ID_KEY").map(|secret| OrderIdKey::new(&secret)),
+            sync_queue_url: variable("SYNC_QUEUE_URL"),
+            news_queue_url: variable("NEWS_QUEUE_URL"),
+            channel_secret_prefix: variable("CHANNEL_SECRET_PREFIX"),
             region: variable("AWS_REGION").ok_or(MissingVariable("AWS_REGION"))?,
             dynamodb_endpoint: variable("DYNAMODB_ENDPOINT"),
             sqs_endpoint: variable("SQS_ENDPOINT"),

@@ -41,14 +41,15 @@ where
     lambda_runtime::run(service).await
 }
 
-/// Starts a function behind queues and streams, and handles each batch with `handle`, as [`serve`].
+/// Starts a function behind queues, streams or a schedule, and handles each event with `handle`, as [`serve`].
 ///
 /// # Errors
 /// As [`serve`].
-pub async fn serve_events<S, H>(start: S, handle: H) -> Result<(), Error>
+pub async fn serve_events<S, H, E>(start: S, handle: H) -> Result<(), Error>
 where
     S: AsyncFnOnce() -> Result<App, Error>,
-    H: AsyncFn(&App, Value) -> Result<Value, MalformedEvent>,
+    H: AsyncFn(&App, Value) -> Result<Value, E>,
+    E: std::error::Error + Send + Sync + 'static,
 {
     telemetry::start();
     let app = start().await?;

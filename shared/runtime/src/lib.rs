@@ -7,12 +7,14 @@
 //! | [`config`] | the environment variables, read once |
 //! | [`telemetry`] | JSON logs, with the id of the request on every line |
 //! | [`aws`] | how AWS is called: TLS, retries, timeouts; the same in a Lambda, in the local stack and in tests |
+//! | [`channels`] | connectors with their secrets, and the queues of channels |
 //! | [`clock`] | the system's clock |
 //! | [`orders`] | orders that wait in a queue |
 //! | [`timers`] | messages that wake `expire` when a hold is over |
 //! | [`lambda`] | the loop: event in, answer out |
 
 pub mod aws;
+pub mod channels;
 pub mod clock;
 pub mod config;
 pub mod lambda;
@@ -26,6 +28,7 @@ use std::sync::Arc;
 use domain::time::{Clock, Timestamp};
 use store::Store;
 
+pub use channels::Channels;
 pub use clock::SystemClock;
 pub use config::Config;
 pub use lambda::{Error, serve, serve_events};
@@ -42,6 +45,8 @@ pub struct App {
     pub timers: Timers,
     /// The order queue; only `order-intake` and `order-consumer` have one.
     pub orders: Orders,
+    /// The channels; only the functions of channels can reach any.
+    pub channels: Channels,
     /// The clock, the same one that the store reads.
     pub clock: Arc<dyn Clock>,
 }
@@ -50,7 +55,13 @@ impl App {
     /// From its parts.
     #[must_use]
     pub fn new(store: Store, timers: Timers, orders: Orders, clock: Arc<dyn Clock>) -> Self {
-        Self { store, timers, orders, clock }
+        Self { store, timers, orders, channels: Channels::none(clock.clone()), clock }
+    }
+
+    /// With these channels.
+    #[must_use]
+    pub fn with_channels(self, channels: Channels) -> Self {
+        Self { channels, ..self }
     }
 
     /// The current instant.
@@ -107,6 +118,30 @@ impl App {
         let config = Config::from_env()?;
         let (client, queue_url) = order_queue(&config)?;
         Ok(Self::connected(&config, Timers::none(), Orders::without_key(client, queue_url)).await)
+    }
+
+    /// As [`Self::from_env`], with vendors, their secrets, and whichever queues of channels the environment names.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env_for_channels() -> Result<Self, Error> {
+        let config = Config::from_env()?;
+        let app = Self::connected(&config, Timers::none(), Orders::none()).await;
+        let prefix = config.channel_secret_prefix.clone().ok_or(config::MissingVariable("CHANNEL_SECRET_PREFIX"))?;
+        let manager = aws_sdk_secretsmanager::Client::new(&aws::of_function(&config, None));
+        let secrets = channels::Secrets::manager(manager, &prefix);
+        let queue = |url: &Option<String>| {
+            let client = || aws_sdk_sqs::Client::new(&aws::of_function(&config, config.sqs_endpoint.as_deref()));
+            url.as_ref().map(|url| channels::Queue::new(client(), url))
+        };
+        let mut channels = Channels::new(Arc::new(channels::Https::new()), secrets, app.clock.clone());
+        if let Some(queue) = queue(&config.sync_queue_url) {
+            channels = channels.with_sync(queue);
+        }
+        if let Some(queue) = queue(&config.news_queue_url) {
+            channels = channels.with_news(queue);
+        }
+        Ok(app.with_channels(channels))
     }
 
     async fn connected(config: &Config, timers: Timers, orders: Orders) -> Self {

@@ -9,12 +9,18 @@ use tracing_subscriber::{Layer, filter::Targets, layer::SubscriberExt, util::Sub
 use crate::config;
 
 /// The crates whose events are logged at the level asked for.
-const OURS: [&str; 14] = [
+const OURS: [&str; 21] = [
     "availability",
     "cancel",
+    "channel_intake",
+    "channel_mark",
+    "channel_poll",
+    "channel_settings",
+    "channel_sync",
     "confirm",
     "expire",
     "holdfast",
+    "holdfast_channels",
     "holdfast_domain",
     "holdfast_http",
     "holdfast_runtime",
@@ -24,6 +30,7 @@ const OURS: [&str; 14] = [
     "reserve",
     "stock",
     "tests",
+    "webhook",
 ];
 
 /// Starts logging at `LOG_LEVEL`. A second start in the same process changes nothing.

@@ -10,18 +10,32 @@
 //! | `decide` | confirm (in time and late), cancel, extend |
 //! | `resolve` | what becomes of a hold that nobody confirmed, or that somebody did |
 //! | `children` | split a hot SKU, fold a cold one |
-//! | `stock` | the merchant's side: settings, movements, counts, lists |
+//! | `listing` | what channels show: who has to look, and what is known since |
+//! | `terms` | what a channel is to show, and why |
+//! | `pools` | the quota of a channel, the shared stock, and which of them serves a line |
+//! | `sale` | what a marketplace has sold: recorded, whatever there is |
+//! | `told` | whole orders of a marketplace, and how many units that were |
+//! | `channel` | what a merchant sets for a channel |
+//! | `stock` | the merchant's side: settings, movements, counts, transfers, quotas, lists |
 
 mod acquire;
+mod channel;
 mod children;
 mod decide;
 mod group_commit;
+mod listing;
+mod pools;
 mod queue;
 mod reserve;
 mod resolve;
+mod sale;
 mod stock;
 mod take;
+mod terms;
+mod told;
 
+pub use listing::Marked;
 pub use reserve::Recorded;
 pub use resolve::Resolved;
-pub use stock::{Moved, Saved};
+pub use stock::{Moved, Occasion, Redistributed, Saved, Shortfall, StoredRule, Transferred, pools_version};
+pub use terms::{Basis, Explained};

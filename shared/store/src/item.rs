@@ -2,15 +2,25 @@
 //! default, because a default here would be a unit that appears or vanishes.
 
 mod bucket;
+mod channel;
+mod listing;
 mod movement;
+mod pull;
 mod reservation;
+mod rule;
+mod sale;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{bucket::exact, time::Timestamp};
 
 pub(crate) use bucket::{decode_bucket, encode_bucket};
+pub(crate) use channel::{decode_channel, encode_channel};
+pub(crate) use listing::{decode_listing, decode_sync, encode_listing, encode_sync};
 pub(crate) use movement::{decode_movement, encode_movement};
+pub(crate) use pull::{decode_pull, encode_pull};
 pub(crate) use reservation::{decode_reservation, encode_reservation, reason, status};
+pub(crate) use rule::{decode_rule, encode_rule, units, weights};
+pub(crate) use sale::{decode_aftermath, decode_forced, encode_forced};
 
 use crate::{Fault, Item, StoredItem, keys};
 
@@ -34,7 +44,7 @@ pub(crate) fn texts<T: std::fmt::Display>(values: &[T]) -> AttributeValue {
     AttributeValue::L(values.iter().map(text).collect())
 }
 
-/// Any item that says something about units; nothing for one that only helps to list.
+/// Any item that says something about units; nothing for one that has other uses.
 pub(crate) fn decode(item: &Item) -> Result<Option<StoredItem>, Fault> {
     let reader = Reader::new(item);
     match keys::kind(reader.key) {
@@ -44,7 +54,7 @@ pub(crate) fn decode(item: &Item) -> Result<Option<StoredItem>, Fault> {
         }
         keys::Kind::Reservation => Ok(Some(StoredItem::Reservation(decode_reservation(item)?))),
         keys::Kind::Movement => Ok(Some(StoredItem::Movement(decode_movement(item)?))),
-        keys::Kind::Shortfall => Ok(None),
+        keys::Kind::Shortfall | keys::Kind::Aftermath | keys::Kind::Settings => Ok(None),
         keys::Kind::Unknown => Err(reader.malformed("its key has no known prefix")),
     }
 }
@@ -146,6 +156,7 @@ mod tests {
             (child(), "owed", count("2")),
             (child(), "owed", text("1")),
             (home(), "owed", count("0")),
+            (home(), "joined", count("0")),
         ] {
             let mut item = item;
             item.insert(name.to_owned(), value.clone());

@@ -2,14 +2,16 @@
 
 use domain::{
     bucket::{BucketId, StockId},
-    ids::{MovementId, ReservationId},
+    ids::{Channel, MovementId, ReservationId, Sku},
+    listing::ListingId,
     movement::Movement,
+    time::Timestamp,
 };
 
 /// Partition key; there is no sort key.
 pub(crate) const PK: &str = "pk";
 
-/// The sparse index that lists homes, movements and shortfalls. Its attributes never change once written, so that no write of
+/// The sparse index that lists homes, movements, shortfalls, rules, channels, listings and marketplaces' lines. No write of
 /// a bucket touches it.
 pub(crate) const INDEX: &str = "lists";
 /// Partition key of the index: which list.
@@ -21,11 +23,22 @@ pub(crate) const RANK: &str = "rank";
 pub(crate) const STOCK_LIST: &str = "stock";
 /// The list of all shortfalls.
 pub(crate) const SHORTFALL_LIST: &str = "shortfalls";
+/// The list of all channels that have settings.
+pub(crate) const CHANNEL_LIST: &str = "channels";
+
+/// The list of all rules by which units are divided anew.
+pub(crate) const RULE_LIST: &str = "redistributions";
 
 const BUCKET: &str = "S#";
 const RESERVATION: &str = "R#";
 const MOVEMENT: &str = "M#";
 const SHORTFALL: &str = "X#";
+const LISTING: &str = "L#";
+const SYNC: &str = "T#";
+const PULL: &str = "Y#";
+pub(crate) const CHANNEL: &str = "C#";
+const AFTERMATH: &str = "B#";
+const RULE: &str = "Q#";
 
 /// What a key is for.
 pub(crate) enum Kind {
@@ -33,6 +46,9 @@ pub(crate) enum Kind {
     Reservation,
     Movement,
     Shortfall,
+    Aftermath,
+    /// What says nothing about units: what a merchant has set, and how far a channel has followed.
+    Settings,
     Unknown,
 }
 
@@ -43,6 +59,8 @@ pub(crate) fn kind(key: &str) -> Kind {
         Some(RESERVATION) => Kind::Reservation,
         Some(MOVEMENT) => Kind::Movement,
         Some(SHORTFALL) => Kind::Shortfall,
+        Some(AFTERMATH) => Kind::Aftermath,
+        Some(CHANNEL | LISTING | SYNC | PULL | RULE) => Kind::Settings,
         _ => Kind::Unknown,
     }
 }
@@ -61,6 +79,93 @@ pub(crate) fn movement(id: &MovementId) -> String {
 
 pub(crate) fn shortfall(id: &MovementId) -> String {
     format!("{SHORTFALL}{id}")
+}
+
+pub(crate) fn listing(id: &ListingId) -> String {
+    format!("{LISTING}{id}")
+}
+
+pub(crate) fn sync(id: &ListingId) -> String {
+    format!("{SYNC}{id}")
+}
+
+pub(crate) fn pull(channel: &Channel) -> String {
+    format!("{PULL}{channel}")
+}
+
+/// The list of a channel's listings, by SKU.
+pub(crate) fn listing_list(channel: &Channel) -> String {
+    format!("listings#{channel}")
+}
+
+/// The list of a channel's listings that somebody has to look at, by SKU.
+pub(crate) fn unsettled_list(channel: &Channel) -> String {
+    format!("unsettled#{channel}")
+}
+
+/// The key of the listing of this channel at this place in the list of them; nothing if none can be there.
+pub(crate) fn listing_at(channel: &Channel, rank: &str) -> Option<String> {
+    Some(listing(&ListingId { channel: channel.clone(), sku: rank.parse().ok()? }))
+}
+
+/// As [`listing_at`], in the list of those that somebody has to look at.
+pub(crate) fn unsettled_at(channel: &Channel, rank: &str) -> Option<String> {
+    Some(sync(&ListingId { channel: channel.clone(), sku: rank.parse().ok()? }))
+}
+
+/// The settings of a channel.
+pub(crate) fn channel(channel: &Channel) -> String {
+    format!("{CHANNEL}{channel}")
+}
+
+/// What has happened to the units of a sold line since.
+pub(crate) fn aftermath(id: &ReservationId) -> String {
+    format!("{AFTERMATH}{id}")
+}
+
+/// What an order lacked when it was recorded.
+pub(crate) fn shortfall_of_sale(id: &ReservationId) -> String {
+    format!("{SHORTFALL}{id}")
+}
+
+/// The list of what was sold of a SKU at a marketplace.
+pub(crate) fn sale_list(stock: &StockId) -> String {
+    format!("sales#{}#{}", stock.channel, stock.sku)
+}
+
+/// By time, then by id.
+pub(crate) fn sale_rank(at: Timestamp, id: &ReservationId) -> String {
+    format!("{:010}#{id}", at.epoch_seconds())
+}
+
+/// The first place after all that was sold in the second of `at`, or before.
+pub(crate) fn sale_rank_after(at: Timestamp) -> String {
+    format!("{:010}#", at.plus_seconds(1).epoch_seconds())
+}
+
+/// The key of the sale at this place in a list of sales; nothing if none can be there.
+pub(crate) fn sale_at(rank: &str) -> Option<String> {
+    let (_, id) = rank.split_once('#')?;
+    id.parse().ok().as_ref().map(reservation)
+}
+
+/// The place of an item in its list.
+pub(crate) fn rank_of(item: &crate::Item) -> &str {
+    item.get(RANK).and_then(|rank| rank.as_s().ok()).map_or("", String::as_str)
+}
+
+pub(crate) fn rule(sku: &Sku) -> String {
+    format!("{RULE}{sku}")
+}
+
+/// What the places of a SKU's homes begin with in the list of all homes.
+pub(crate) fn homes_of(sku: &Sku) -> String {
+    format!("{sku}#")
+}
+
+/// The key of the rule at this place in the list of rules; nothing if no rule can be there.
+pub(crate) fn rule_at(rank: &str) -> Option<String> {
+    rank.parse().ok().as_ref().map(rule)
 }
 
 /// The key of an item.

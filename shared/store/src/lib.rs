@@ -49,7 +49,10 @@ use domain::{
 };
 
 pub use fault::{Failure, Fault};
-pub use flow::{Moved, Recorded, Resolved, Saved};
+pub use flow::{
+    Basis, Explained, Marked, Moved, Occasion, Recorded, Redistributed, Resolved, Saved, Shortfall, StoredRule,
+    Transferred, pools_version,
+};
 pub use read::Scan;
 
 /// A DynamoDB item as the SDK has it.

@@ -161,6 +161,31 @@ impl Store {
         Ok(Page { items, next_cursor })
     }
 
+    /// The keys of the part of a list whose places begin with `prefix`. The index learns of a new item a moment after it is written.
+    pub(crate) async fn list_under(&self, list: &str, prefix: &str) -> Result<Vec<String>, Fault> {
+        let pages = self
+            .client
+            .query()
+            .table_name(&*self.table)
+            .index_name(keys::INDEX)
+            .key_condition_expression("#list = :list AND begins_with(#rank, :prefix)")
+            .expression_attribute_names("#list", keys::LIST)
+            .expression_attribute_names("#rank", keys::RANK)
+            .expression_attribute_values(":list", text(list))
+            .expression_attribute_values(":prefix", text(prefix));
+        let mut found = Vec::new();
+        let mut after = None;
+        loop {
+            let request = pages.clone().set_exclusive_start_key(after.take());
+            let output = request.send().await.map_err(|error| fault(classify("read a list", &error)))?;
+            found.extend(output.items().iter().map(|item| keys::of(item).to_owned()));
+            after = output.last_evaluated_key;
+            if after.is_none() {
+                return Ok(found);
+            }
+        }
+    }
+
     /// Everything that is stored, page by page; not a snapshot of one moment.
     #[must_use]
     pub fn scan(&self) -> Scan {

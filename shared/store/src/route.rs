@@ -9,7 +9,10 @@ use std::{
 
 use domain::{
     bucket::{Bucket, BucketId, Home, StockId},
+    channel::Overflow,
     group_commit::{OwnedHold, View},
+    ids::Channel,
+    limits::POOL_MEMORY_SECONDS,
     quantity::Quantity,
     route::{First, Route, within_reach},
     time::Timestamp,
@@ -21,6 +24,9 @@ const MAX_STOCKS: usize = 10_000;
 /// Buckets remembered: about 4 MB.
 const MAX_BUCKETS: usize = 4_000;
 
+/// Channels remembered: more than any merchant has.
+const MAX_CHANNELS: usize = 1_000;
+
 #[derive(Default)]
 pub(crate) struct Routes {
     /// Only of SKUs that are split: an ordinary one is one item, and nothing about it needs to be known.
@@ -29,6 +35,10 @@ pub(crate) struct Routes {
     left: Mutex<BTreeMap<BucketId, (Bucket, BTreeSet<OwnedHold>)>>,
     /// How homes looked, and when.
     homes: Mutex<HashMap<StockId, (Timestamp, Bucket)>>,
+    /// Which channels were found to have no home of a SKU, but a shared one, and when.
+    shared: Mutex<HashMap<StockId, Timestamp>>,
+    /// What channels do when they are short, and when they were asked.
+    channels: Mutex<HashMap<Channel, (Timestamp, Overflow)>>,
 }
 
 impl Routes {
@@ -131,18 +141,61 @@ impl Routes {
         homes.insert(stock.clone(), (now, home.clone()));
     }
 
+    /// Whether this was found to be served from the shared stock, not long ago.
+    pub(crate) fn is_shared(&self, stock: &StockId, now: Timestamp) -> bool {
+        let seen_at = lock(&self.shared).get(stock).copied();
+        seen_at.is_some_and(|seen_at| now.seconds_since(seen_at) <= POOL_MEMORY_SECONDS)
+    }
+
+    /// This is served from the shared stock.
+    pub(crate) fn remember_shared(&self, stock: &StockId, now: Timestamp) {
+        let mut shared = lock(&self.shared);
+        if shared.len() >= MAX_STOCKS {
+            shared.clear();
+        }
+        shared.insert(stock.clone(), now);
+    }
+
+    /// This has a home of its own, or there is no shared one.
+    pub(crate) fn forget_shared(&self, stock: &StockId) {
+        lock(&self.shared).remove(stock);
+    }
+
+    /// What this channel does when it is short, as it was when it was asked.
+    pub(crate) fn overflow(&self, channel: &Channel) -> Option<(Timestamp, Overflow)> {
+        lock(&self.channels).get(channel).copied()
+    }
+
+    /// That is what it does.
+    pub(crate) fn remember_channel(&self, channel: &Channel, now: Timestamp, overflow: Overflow) {
+        let mut channels = lock(&self.channels);
+        if channels.len() >= MAX_CHANNELS {
+            channels.clear();
+        }
+        channels.insert(channel.clone(), (now, overflow));
+    }
+
+    /// It may do something else by now.
+    pub(crate) fn forget_channel(&self, channel: &Channel) {
+        lock(&self.channels).remove(channel);
+    }
+
     fn homes(&self) -> MutexGuard<'_, HashMap<StockId, (Timestamp, Bucket)>> {
-        self.homes.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.homes)
     }
 
     fn split(&self) -> MutexGuard<'_, HashMap<StockId, Route>> {
-        // A hint survives a panic elsewhere.
-        self.split.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.split)
     }
 
     fn left(&self) -> MutexGuard<'_, BTreeMap<BucketId, (Bucket, BTreeSet<OwnedHold>)>> {
-        self.left.lock().unwrap_or_else(PoisonError::into_inner)
+        lock(&self.left)
     }
+}
+
+/// A hint survives a panic elsewhere.
+fn lock<T>(hints: &Mutex<T>) -> MutexGuard<'_, T> {
+    hints.lock().unwrap_or_else(PoisonError::into_inner)
 }
 
 fn units_within_reach(id: &BucketId, bucket: Option<&Bucket>) -> u64 {

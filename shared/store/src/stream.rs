@@ -1,8 +1,8 @@
 //! Reading the table's stream: which holds are new, and which a deleted reservation leaves behind.
 
 use domain::{
-    bucket::{BucketId, Hold},
-    ids::ReservationId,
+    bucket::{BucketId, Hold, StockId},
+    ids::{Channel, ReservationId},
 };
 
 use crate::{
@@ -50,6 +50,26 @@ pub fn holds_of_removed_reservation(old: &Item) -> Result<Vec<ArmedHold>, Fault>
     let record = decode_reservation(old)?;
     let holds = record.allocations.into_iter();
     Ok(holds.map(|own| ArmedHold { bucket: own.bucket, id: record.id.clone(), hold: own.hold }).collect())
+}
+
+/// The stock of a bucket whose free units or open shortfall changed, or that a channel sells from no longer; and with that what can be
+/// sold. None for other items.
+#[must_use]
+pub fn stock_with_other_units(old: Option<&Item>, new: Option<&Item>) -> Option<StockId> {
+    let key = keys::of(new.or(old)?);
+    if !matches!(keys::kind(key), keys::Kind::Bucket) {
+        return None;
+    }
+    let units = |item: Option<&Item>| item.map(|item| ["a", "owed", "joined"].map(|name| item.get(name).cloned()));
+    let id: BucketId = keys::name(key).parse().ok()?;
+    (units(old) != units(new)).then_some(id.stock)
+}
+
+/// The channel whose settings changed, and with them perhaps what it shows. None for other items.
+#[must_use]
+pub fn channel_with_other_settings(old: Option<&Item>, new: Option<&Item>) -> Option<Channel> {
+    let changed = old != new;
+    new.filter(|_| changed).and_then(|item| keys::of(item).strip_prefix(keys::CHANNEL)?.parse().ok())
 }
 
 fn bucket_in(item: &Item) -> Result<Option<(BucketId, domain::bucket::Bucket)>, Fault> {

@@ -152,7 +152,8 @@ fn answered(day: &Day<'_>, event: Value) -> bool {
     let Some((request, response)) = day.request(event.clone()) else { return false };
     let unchanged = day.changes() == before;
     check(request.id(), &response, unchanged);
-    if !request.route().starts_with("PUT") {
+    // Without a key, the second of two may find what the first has done.
+    if !request.route().starts_with("PUT") && !request.route().starts_with("DELETE") {
         let again = day.request(event).map(|(_, response)| response).expect("read before");
         assert_eq!((again.status(), again.body()), (response.status(), response.body()), "not the same answer twice");
     }

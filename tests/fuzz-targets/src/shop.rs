@@ -174,6 +174,8 @@ async fn route(app: &App, request: &Request) -> Response {
         "POST /v1/reservations/{id}/cancel" | "POST /v1/reservations/{id}/extend" => cancel::handle(app, request).await,
         "GET /v1/availability" | "GET /v1/reservations/{id}" => availability::handle(app, request).await,
         "POST /v1/orders" | "GET /v1/orders/{id}" => order_intake::handle(app, request).await,
+        route if route.contains(" /v1/channels") => channel_settings::handle(app, request).await,
+        route if route.contains(" /v1/webhooks") => webhook::handle(app, request).await,
         _ => stock::handle(app, request).await,
     }
 }
@@ -222,7 +224,9 @@ impl State {
         let list = &request["ExpressionAttributeValues"][":list"];
         let place = |item: &Item| (text(&item["rank"]), text(&item["pk"]));
         let listed = self.table.items().filter(|(_, item)| item.get("list") == Some(list));
-        let mut listed: Vec<_> = listed.map(|(_, item)| place(item)).collect();
+        let prefix = text(&request["ExpressionAttributeValues"][":prefix"]);
+        let mut listed: Vec<_> =
+            listed.map(|(_, item)| place(item)).filter(|(rank, _)| rank.starts_with(&prefix)).collect();
         listed.sort_unstable();
         let backward = request["ScanIndexForward"] == false;
         if backward {

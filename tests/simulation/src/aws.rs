@@ -137,19 +137,12 @@ impl Functions {
     pub async fn delete_overdue(&self, at_most_late_seconds: u64) {
         let deleted: Vec<_> = {
             let mut world = self.world();
-            let now = world.now().epoch_seconds();
-            let overdue: Vec<String> = world
-                .table
-                .items()
-                .filter(|(_, item)| time_to_live(item).is_some_and(|ttl| ttl < now))
-                .map(|(key, _)| key.clone())
-                .collect();
+            let with_an_end = world.table.items().filter_map(|(key, item)| Some((key.clone(), time_to_live(item)?)));
             let mut changes = Vec::new();
-            for key in overdue {
-                if at_most_late_seconds > 0 && world.rng.bool() {
-                    continue;
-                }
-                if let Some(change) = world.expire(&key) {
+            for (key, ttl) in with_an_end.collect::<Vec<_>>() {
+                if world.is_deleted(&key, ttl, at_most_late_seconds)
+                    && let Some(change) = world.expire(&key)
+                {
                     changes.push(change);
                 }
             }
@@ -158,7 +151,15 @@ impl Functions {
         for change in deleted {
             let mut event = record("REMOVE", change.old.as_ref(), None);
             event["userIdentity"] = json!({ "type": "Service", "principalId": "dynamodb.amazonaws.com" });
-            drop(self.expire(json!({ "Records": [event] })).await);
+            // Until it is handled, and sometimes once more.
+            for _ in 0..5 {
+                let answer = self.expire(json!({ "Records": [event] })).await;
+                let handled = answer.is_some_and(|answer| answer == json!({ "batchItemFailures": [] }));
+                let again = self.world().happens(50);
+                if handled && !again {
+                    break;
+                }
+            }
         }
     }
 

@@ -43,7 +43,8 @@ pub fn updated(update: &str, item: &Item, names: &Value, values: &Value) -> Outc
     Ok(after)
 }
 
-/// What DynamoDB refuses before it looks at the item: a name or a value that no expression uses, and an update that writes a path twice.
+/// What DynamoDB refuses before it looks at the item: a name or a value that no expression uses, one that is used but not given, and an
+/// update that writes a path twice.
 pub fn well_formed(request: &Value) -> Outcome<()> {
     let expressions =
         ["ConditionExpression", "UpdateExpression"].map(|field| request[field].as_str().unwrap_or_default());
@@ -53,6 +54,16 @@ pub fn well_formed(request: &Value) -> Outcome<()> {
             request[given].as_object().into_iter().flat_map(Map::keys).find(|key| !used.contains(&key.as_str()));
         if let Some(unused) = unused {
             return Err(format!("{unused} is used in no expression"));
+        }
+    }
+    for token in &used {
+        let given = match token.get(..1) {
+            Some(":") => "ExpressionAttributeValues",
+            Some("#") => "ExpressionAttributeNames",
+            _ => continue,
+        };
+        if request[given].get(token).is_none() {
+            return Err(format!("{token} is not given"));
         }
     }
     let [_, update] = expressions;
@@ -341,5 +352,9 @@ mod tests {
         assert_eq!(well_formed(&request(update, json!({"#one": "r1", "#two": "r2"}))), Ok(()));
         assert!(well_formed(&request(update, json!({"#one": "r1", "#two": "r1"}))).is_err(), "a path twice");
         assert!(well_formed(&request("REMOVE h.#one", json!({"#one": "r1", "#two": "r2"}))).is_err(), "an idle name");
+        assert!(
+            well_formed(&request("REMOVE h.#one, h.#two", json!({"#one": "r1"}))).is_err(),
+            "a name that is not given"
+        );
     }
 }

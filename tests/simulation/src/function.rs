@@ -1,11 +1,11 @@
 //! Functions as Lambda runs them: instances with a memory and a clock of their own, frozen and killed between any two steps.
 
 use std::{
-    cell::RefCell,
+    cell::{Cell, RefCell},
     pin::{Pin, pin},
     rc::Rc,
     sync::{Arc, Mutex, MutexGuard, PoisonError},
-    task::Poll,
+    task::{Context, Poll},
     time::Duration,
 };
 
@@ -16,7 +16,11 @@ use aws_credential_types::{
 };
 use aws_smithy_async::rt::sleep::{SharedAsyncSleep, TokioSleep};
 use aws_smithy_async::time::SharedTimeSource;
-use domain::order::OrderIdKey;
+use aws_smithy_runtime::client::retries::RetryPartition;
+use domain::{
+    order::OrderIdKey,
+    sale::{SaleKey, SaleLine},
+};
 use fastrand::Rng;
 use futures::FutureExt;
 use http::{Request, Response, testing::Sample};
@@ -51,6 +55,65 @@ pub struct Frailty {
     pub crash: u32,
     /// It stands still between two steps, mostly for up to twenty minutes.
     pub freeze: u32,
+    /// It stands still at the most delicate step: a request is about to be sent whose time has been looked at already, or a write that was
+    /// not answered is about to be signed once more.
+    pub hesitate: u32,
+}
+
+/// Before which of its requests a call stands still.
+#[derive(Debug, Clone, Copy, Default)]
+enum Hesitates {
+    #[default]
+    Never,
+    /// The first that repeats a write.
+    BeforeRepeating,
+    /// This one, counted from 1.
+    Before(u32),
+}
+
+impl Theme {
+    fn hesitates_in_calls(self, rng: &mut Rng) -> Hesitates {
+        match self {
+            // The first holds, the second is the record.
+            Self::Forsaken => Hesitates::Before(2),
+            Self::Haunted if rng.u32(0..10) < 7 => Hesitates::Before(2),
+            _ => self.hesitates_in_batches(rng),
+        }
+    }
+
+    fn hesitates_in_batches(self, rng: &mut Rng) -> Hesitates {
+        match self {
+            // The timers are in time.
+            Self::Forsaken => Hesitates::Never,
+            Self::Restless => Hesitates::BeforeRepeating,
+            _ if rng.bool() => Hesitates::BeforeRepeating,
+            _ => Hesitates::Before(rng.u32(1..=4)),
+        }
+    }
+}
+
+tokio::task_local! {
+    /// The call that is under way.
+    static CALL: Rc<Call>;
+}
+
+/// What a call knows of itself.
+#[derive(Debug, Default)]
+struct Call {
+    /// When it stands still.
+    hesitates: Cell<Hesitates>,
+    /// How many requests it was about to make.
+    requests: Cell<u32>,
+    /// Whether a write of it was not answered, or not well.
+    unanswered: Cell<bool>,
+    /// Whether it stands still now.
+    stops: Cell<bool>,
+}
+
+/// A write of the call that is under way was not answered, or not well.
+pub(crate) fn unanswered() {
+    // What is dropped with the whole call has none any more.
+    let _ = CALL.try_with(|call| call.unanswered.set(true));
 }
 
 /// All functions of a run.
@@ -97,7 +160,7 @@ impl Functions {
         let (app, functions) = (self.pick(), self.clone());
         let work = async move {
             let request = sample.request();
-            functions.frail(route(&app, &request).boxed_local()).await
+            functions.frail(route(&app, &request).boxed_local(), Theme::hesitates_in_calls).await
         };
         self.wait(API_TIMEOUT, work).await
     }
@@ -105,7 +168,11 @@ impl Functions {
     /// Hands a batch to `expire`; nothing if it died, took too long or cannot read the batch.
     pub async fn expire(&self, event: Value) -> Option<Value> {
         let (app, functions) = (self.pick(), self.clone());
-        let work = async move { functions.frail(async { expire::handle(&app, event).await.ok() }.boxed_local()).await };
+        let work = async move {
+            functions
+                .frail(async { expire::handle(&app, event).await.ok() }.boxed_local(), Theme::hesitates_in_batches)
+                .await
+        };
         self.wait(BATCH_TIMEOUT, work).await.flatten()
     }
 
@@ -113,9 +180,26 @@ impl Functions {
     pub async fn consume(&self, event: Value) -> Option<Value> {
         let (app, functions) = (self.pick(), self.clone());
         let work = async move {
-            functions.frail(async { order_consumer::handle(&app, event).await.ok() }.boxed_local()).await
+            let work = async { order_consumer::handle(&app, event).await.ok() };
+            functions.frail(work.boxed_local(), Theme::hesitates_in_batches).await
         };
         self.wait(BATCH_TIMEOUT, work).await.flatten()
+    }
+
+    /// Hands a line of a marketplace's order to whoever records it. Says whether it was taken down; not if it died, or must be told again.
+    pub async fn tell(&self, key: &SaleKey, line: &SaleLine) -> bool {
+        let (app, functions, key, line) = (self.pick(), self.clone(), key.clone(), line.clone());
+        let work = async move {
+            let told = async { app.store.record_sale(&key.channel, &key.order, &line).await.is_ok() };
+            functions.frail(told.boxed_local(), Theme::hesitates_in_batches).await
+        };
+        self.wait(BATCH_TIMEOUT, work).await.unwrap_or(false)
+    }
+
+    /// The store of an instance, for what no function does.
+    #[must_use]
+    pub fn store(&self) -> Store {
+        self.instances[0].store.clone()
     }
 
     /// Waits so long. What takes longer goes on without anybody who waits for it: AWS would end it, but nobody promises when.
@@ -139,25 +223,20 @@ impl Functions {
     }
 
     /// Runs it as long as it lives.
-    async fn frail<T>(&self, work: impl Future<Output = T>) -> Option<T> {
+    async fn frail<T>(&self, work: impl Future<Output = T>, hesitation: fn(Theme, &mut Rng) -> Hesitates) -> Option<T> {
         let frailty = *self.frailty.borrow();
+        let call = Rc::new(Call::default());
         let (dies_at, stops_at, stop) = {
             let mut world = self.world();
             let dies = world.happens(frailty.crash).then(|| step(&mut world.rng));
             let stops = world.happens(frailty.freeze).then(|| step(&mut world.rng));
-            // For minutes; or until about when its holds end; or for as long as the record of a refusal lives, and a little longer.
-            let a_day = if world.theme == Theme::Haunted { 400 } else { 50 };
-            let stop = if world.happens(a_day) {
-                86_400_000..88_000_000
-            } else if world.happens(500) {
-                let end = HOLD_SECONDS[world.rng.usize(0..HOLD_SECONDS.len())] * 1_000;
-                end - 60_000..end + 60_000
-            } else {
-                1_000..1_200_000
-            };
-            (dies, stops, world.millis(stop))
+            if world.happens(frailty.hesitate) {
+                let theme = world.theme;
+                call.hesitates.set(hesitation(theme, &mut world.rng));
+            }
+            (dies, stops, standstill(&mut world, call.hesitates.get()))
         };
-        let mut work = pin!(work);
+        let mut work = pin!(CALL.scope(call.clone(), work));
         let mut steps = 0;
         let mut standing: Option<Pin<Box<Sleep>>> = None;
         std::future::poll_fn(|context| {
@@ -173,17 +252,26 @@ impl Functions {
                 return Poll::Ready(None);
             }
             if stops_at == Some(steps) {
-                self.world().say(|| format!("a function stands still for {} s", stop.as_secs()));
-                let mut still = Box::pin(sleep(stop));
-                // Registered here, so that it is woken.
-                if still.as_mut().poll(context).is_pending() {
-                    standing = Some(still);
+                standing = self.stand_still(stop, "", context);
+                if standing.is_some() {
                     return Poll::Pending;
                 }
             }
-            work.as_mut().poll(context).map(Some)
+            let done = work.as_mut().poll(context).map(Some);
+            if done.is_pending() && call.stops.take() {
+                standing = self.stand_still(stop, ", about to send a request", context);
+            }
+            done
         })
         .await
+    }
+
+    /// Begins to stand still; nothing if that is over at once.
+    fn stand_still(&self, stop: Duration, why: &str, context: &mut Context<'_>) -> Option<Pin<Box<Sleep>>> {
+        self.world().say(|| format!("a function stands still for {} s{why}", stop.as_secs()));
+        let mut still = Box::pin(sleep(stop));
+        // Registered here, so that it is woken.
+        still.as_mut().poll(context).is_pending().then_some(still)
     }
 }
 
@@ -200,8 +288,12 @@ async fn route(app: &App, request: &Request) -> Response {
 fn instance(world: &Arc<Mutex<World>>, skew_seconds: i64) -> App {
     let clock = SkewedClock { world: world.clone(), skew_seconds };
     let config = config(world, &clock);
-    let dynamodb = aws_sdk_dynamodb::Client::new(&config);
-    let sqs = aws_sdk_sqs::Client::new(&config);
+    // The SDK's allowance of retries is one for the whole process unless it is said otherwise: a run would depend on those before it.
+    let allowance = || RetryPartition::custom("instance").build();
+    let dynamodb = aws_sdk_dynamodb::config::Builder::from(&config).retry_partition(allowance()).build();
+    let dynamodb = aws_sdk_dynamodb::Client::from_conf(dynamodb);
+    let sqs = aws_sdk_sqs::config::Builder::from(&config).retry_partition(allowance()).build();
+    let sqs = aws_sdk_sqs::Client::from_conf(sqs);
     let clock = Arc::new(clock);
     App::new(
         Store::new(dynamodb, "table", clock.clone()),
@@ -238,12 +330,34 @@ fn config(world: &Arc<Mutex<World>>, clock: &SkewedClock) -> SdkConfig {
 /// How many seconds a clock is ahead: as many as it may be, or fewer.
 fn skew(world: &mut World) -> i64 {
     match world.rng.u32(0..4) {
-        // What ends too early by a fast clock is the likeliest to be met by a late copy.
-        _ if world.theme == Theme::Restless => MOST_SKEW_SECONDS,
+        // What ends too early by a fast clock is the likeliest to be met by what comes late.
+        _ if matches!(world.theme, Theme::Restless | Theme::Forsaken) => MOST_SKEW_SECONDS,
         0 => MOST_SKEW_SECONDS,
         1 => -MOST_SKEW_SECONDS,
         _ => world.rng.i64(-MOST_SKEW_SECONDS..=MOST_SKEW_SECONDS),
     }
+}
+
+/// How long a function stands still: for minutes; or until about when its holds end; or for as long as the record of a refusal lives, and
+/// a little longer.
+fn standstill(world: &mut World, hesitates: Hesitates) -> Duration {
+    let theme = world.theme;
+    let a_day = if theme == Theme::Haunted { 400 } else { 50 };
+    let range = match theme {
+        // While the signature of what it is about to send lives.
+        Theme::Haunted if matches!(hesitates, Hesitates::Before(_)) => 10_000..300_000,
+        // Until a hold that was just made is over, and hardly longer.
+        Theme::Forsaken if world.happens(800) => HOLD_SECONDS[0] * 990..HOLD_SECONDS[0] * 1_120,
+        // Until the holds of the rush are gone, those of what was handed out twice, too.
+        Theme::Restless if world.happens(700) => HOLD_SECONDS[0] * 1_000..HOLD_SECONDS[0] * 2_300,
+        _ if world.happens(a_day) => 86_400_000..88_000_000,
+        _ if world.happens(500) => {
+            let end = HOLD_SECONDS[world.rng.usize(0..HOLD_SECONDS.len())] * 1_000;
+            end - 60_000..end + 60_000
+        }
+        _ => 1_000..1_200_000,
+    };
+    world.millis(range)
 }
 
 /// Between which two steps something happens to a function: most calls have few.
@@ -262,6 +376,19 @@ impl ProvideCredentials for Hesitation {
         Self: 'a,
     {
         ProvidedCredentials::new(async {
+            let _ = CALL.try_with(|call| {
+                call.requests.set(call.requests.get() + 1);
+                let repeats = call.unanswered.take();
+                let now = match call.hesitates.get() {
+                    Hesitates::Never => false,
+                    Hesitates::BeforeRepeating => repeats,
+                    Hesitates::Before(request) => request == call.requests.get(),
+                };
+                if now {
+                    call.hesitates.set(Hesitates::Never);
+                    call.stops.set(true);
+                }
+            });
             tokio::task::yield_now().await;
             Ok(Credentials::new("simulation", "simulation", None, None, "simulation"))
         })

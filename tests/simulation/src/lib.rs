@@ -7,6 +7,7 @@
 //! | [`network`] | requests lost, late, copied, answered wrongly |
 //! | [`function`] | functions frozen and killed between any two steps, with clocks that are up to 30 seconds wrong |
 //! | [`shopper`], [`merchant`] | shoppers who retry, pay late, pay twice, cancel, vanish and come back; merchants who receive and count |
+//! | [`marketplace`] | marketplaces that tell what they have sold, again and out of order, and what must be recorded of it |
 //! | [`aws`] | the table's stream, the queues and the time to live |
 //! | [`world`] | what all of them share; after every change of the table the invariants I1 to I4 are checked |
 //! | [`promises`] | what callers were told, compared with what is recorded once all is quiet |
@@ -18,6 +19,7 @@ pub mod aws;
 mod compare;
 pub mod expression;
 pub mod function;
+pub mod marketplace;
 pub mod merchant;
 pub mod network;
 pub mod plan;
@@ -29,7 +31,7 @@ pub mod table;
 pub mod world;
 
 /// What is sold. The first is hot, and split from time to time.
-pub const SKUS: [&str; 3] = ["hot", "tea", "mug"];
+pub const SKUS: [&str; 4] = ["hot", "tea", "mug", "cup"];
 
 /// For how long most shoppers hold; a function that stands still may wake up just when a hold ends.
 pub const HOLD_SECONDS: [u64; 3] = [300, 600, 900];

@@ -6,6 +6,9 @@ use tokio::time::sleep;
 
 use crate::{SKUS, function::Functions, plan::Theme};
 
+/// How often a merchant changes his mind.
+const TURNS: u32 = 60;
+
 impl Functions {
     /// A merchant at work.
     pub async fn merchant(self, number: usize) {
@@ -13,12 +16,26 @@ impl Functions {
         if theme == Theme::Restless { self.change_his_mind().await } else { self.keep_the_shelf(number).await }
     }
 
-    /// Announces a peak of the same SKU and calls it off, again and again.
+    /// Announces a peak of one SKU for the rush and calls it off; then again and again, most of all when the holds of the rush end.
     async fn change_his_mind(&self) {
-        for turn in 0..80 {
-            let wait = self.world().millis(1_000..12_000);
+        for turn in 0..TURNS {
+            let wait = match turn {
+                0 => 100..2_000,
+                1 => 15_000..40_000,
+                2 => 150_000..400_000,
+                // Off for a moment, on for longer: children are there for most of the time, and never for long.
+                _ if turn % 2 == 0 => 500..3_000,
+                _ => 4_000..14_000,
+            };
+            let wait = self.world().millis(wait);
             sleep(wait).await;
-            self.settings(SKUS[0], if turn % 2 == 0 { 96 } else { 0 }).await;
+            if turn == 3 {
+                // What was sold must not keep the next peak from having a child.
+                self.movement(SKUS[0], "restless", "receive", 12).await;
+            }
+            // He does not wait for the answer.
+            let (functions, change) = (self.clone(), settings(SKUS[0], if turn % 2 == 0 { 96 } else { 0 }));
+            tokio::task::spawn_local(async move { functions.call(change).await });
         }
     }
 
@@ -55,7 +72,11 @@ impl Functions {
 
     /// Announces a peak, or that there is none.
     pub async fn settings(&self, sku: &str, peak: u64) {
-        let asked = json!({ "expected_peak_per_second": peak }).to_string();
-        drop(self.insist(Sample::new("PUT /v1/stock/{sku}").path("sku", sku).body(&asked)).await);
+        drop(self.insist(settings(sku, peak)).await);
     }
+}
+
+fn settings(sku: &str, peak: u64) -> Sample {
+    let asked = json!({ "expected_peak_per_second": peak }).to_string();
+    Sample::new("PUT /v1/stock/{sku}").path("sku", sku).body(&asked)
 }

@@ -158,6 +158,23 @@ impl Fate {
     }
 }
 
+/// Tells the call when the answer to a write of it was bad, or is not waited for any more.
+struct Unanswered(bool);
+
+impl Unanswered {
+    fn answered(&mut self, status: u16) {
+        self.0 &= status >= 500;
+    }
+}
+
+impl Drop for Unanswered {
+    fn drop(&mut self) {
+        if self.0 {
+            crate::function::unanswered();
+        }
+    }
+}
+
 impl HttpClient for Network {
     fn http_connector(&self, _: &HttpConnectorSettings, _: &RuntimeComponents) -> SharedHttpConnector {
         SharedHttpConnector::new(self.clone())
@@ -174,10 +191,12 @@ impl HttpConnector for Network {
             body: serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default(),
             signed_at: crate::world::signing_instant(header("x-amz-date")),
         };
+        let mut unanswered = Unanswered(sent.writes());
         let answer = self.send(sent);
         HttpConnectorFuture::new(async move {
             let broken = || ConnectorError::io("the connection broke".into());
             let (status, body) = answer.await.map_err(|_| broken())??;
+            unanswered.answered(status);
             let status = status.try_into().map_err(|_| broken())?;
             Ok(HttpResponse::new(status, SdkBody::from(body.to_string())))
         })

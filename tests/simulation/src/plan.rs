@@ -16,6 +16,8 @@ pub struct Plan {
     pub shoppers: usize,
     /// How many merchants work meanwhile.
     pub merchants: usize,
+    /// How many marketplaces tell what they have sold.
+    pub marketplaces: usize,
     /// What goes wrong on the way.
     pub faults: Faults,
     /// What goes wrong with processes.
@@ -36,6 +38,10 @@ pub enum Theme {
     Everyday,
     /// Everybody wants one unit of the same SKU: its home is crowded, and it splits.
     Crowd,
+    /// The same through the queue, within minutes: its line settles in the write that holds.
+    Line,
+    /// Nobody asks twice, and functions stand still with a record in their hands until its hold is over.
+    Forsaken,
     /// Most do not pay, and ask again when the record of that is deleted; functions stand still for a day.
     Haunted,
     /// Merchants announce peaks of one SKU and call them off, while its orders come through the queue: children come and go.
@@ -46,7 +52,7 @@ pub enum Theme {
 type Risk = (&'static str, fn(&mut Plan) -> &mut u32);
 
 /// Everything that can be taken out of a plan.
-const RISKS: [Risk; 9] = [
+const RISKS: [Risk; 10] = [
     ("lost", |plan| &mut plan.faults.lost),
     ("reply-lost", |plan| &mut plan.faults.reply_lost),
     ("failed-after", |plan| &mut plan.faults.failed_after),
@@ -56,6 +62,7 @@ const RISKS: [Risk; 9] = [
     ("slow", |plan| &mut plan.faults.slow),
     ("crash", |plan| &mut plan.frailty.crash),
     ("freeze", |plan| &mut plan.frailty.freeze),
+    ("hesitate", |plan| &mut plan.frailty.hesitate),
 ];
 
 impl Plan {
@@ -64,34 +71,50 @@ impl Plan {
     pub fn of(seed: u64) -> Self {
         let mut rng = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15));
         let theme = match rng.u32(0..100) {
-            0..=55 => Theme::Everyday,
-            56..=67 => Theme::Crowd,
-            68..=85 => Theme::Haunted,
+            0..=39 => Theme::Everyday,
+            40..=45 => Theme::Forsaken,
+            46..=55 => Theme::Crowd,
+            56..=63 => Theme::Line,
+            64..=79 => Theme::Haunted,
             _ => Theme::Restless,
         };
         let mut some = |often: u32, most: u32| if rng.u32(0..100) < often { rng.u32(1..=most) } else { 0 };
         let faults = Faults {
             lost: some(30, 30),
-            reply_lost: some(50, 80),
-            failed_after: some(30, 40),
+            reply_lost: if theme == Theme::Restless { some(100, 150) } else { some(50, 80) },
+            failed_after: if theme == Theme::Restless { some(100, 150) } else { some(30, 40) },
             copied: if theme == Theme::Restless { some(100, 500) } else { some(60, 250) },
             throttled: some(20, 20),
             conflict: some(20, 30),
             slow: some(50, 80),
         };
-        let crash = some(60, 200);
+        let calm = matches!(theme, Theme::Restless | Theme::Forsaken);
+        let crash = some(60, if calm { 40 } else { 200 });
         let freeze = if theme == Theme::Haunted { some(100, 400) } else { some(60, 200) };
+        let hesitate = match theme {
+            Theme::Restless | Theme::Forsaken => some(100, 900),
+            Theme::Haunted => some(100, 600),
+            _ => some(40, 400),
+        };
         let (shoppers, merchants, units) = match theme {
             Theme::Everyday | Theme::Haunted => (3..=14, 0..=2, 3..=40),
+            Theme::Forsaken => (6..=14, 0..=1, 12..=40),
             Theme::Crowd => (30..=45, 0..=2, 25..=60),
-            Theme::Restless => (2..=8, 1..=1, 32..=60),
+            Theme::Line => (40..=55, 0..=1, 45..=70),
+            // One child, and next to nothing at home.
+            Theme::Restless => (4..=9, 1..=1, 32..=36),
         };
+        // Drawn apart, so that everything else is as it would be without them.
+        let mut others = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17));
+        let most = if theme == Theme::Everyday { 2 } else { 1 };
+        let marketplaces = if others.u32(0..100) < 40 { others.usize(1..=most) } else { 0 };
         Self {
             seed,
+            marketplaces,
             shoppers: rng.usize(shoppers),
             merchants: rng.usize(merchants),
             faults,
-            frailty: Frailty { crash, freeze },
+            frailty: Frailty { crash, freeze, hesitate },
             prompt_ttl: theme == Theme::Haunted || rng.bool(),
             units: rng.i64(units),
             theme,
@@ -103,6 +126,9 @@ impl Plan {
         let mut plans = Vec::new();
         if self.shoppers > 1 {
             plans.extend([self.shoppers / 2, self.shoppers - 1].map(|shoppers| Self { shoppers, ..self }));
+        }
+        if self.marketplaces > 0 {
+            plans.push(Self { marketplaces: self.marketplaces - 1, ..self });
         }
         if self.merchants > 0 {
             plans.push(Self { merchants: self.merchants - 1, ..self });
@@ -125,6 +151,9 @@ impl fmt::Display for Plan {
         if self.merchants != whole.merchants {
             write!(f, " merchants={}", self.merchants)?;
         }
+        if self.marketplaces != whole.marketplaces {
+            write!(f, " marketplaces={}", self.marketplaces)?;
+        }
         let left_out = |(_, risk): &&Risk| *risk(&mut { whole }) > 0 && *risk(&mut { *self }) == 0;
         let without: Vec<&str> = RISKS.iter().filter(left_out).map(|(name, _)| *name).collect();
         if without.is_empty() { Ok(()) } else { write!(f, " without={}", without.join(",")) }
@@ -142,6 +171,7 @@ impl FromStr for Plan {
             match word.split_once('=').unwrap_or((word, "")) {
                 ("shoppers", count) => plan.shoppers = number(count)?,
                 ("merchants", count) => plan.merchants = number(count)?,
+                ("marketplaces", count) => plan.marketplaces = number(count)?,
                 ("without", names) => {
                     for name in names.split(',') {
                         let risk = RISKS.iter().find(|(known, _)| *known == name);
@@ -169,7 +199,7 @@ mod tests {
                 assert_eq!(plan.to_string().parse(), Ok(plan), "{plan}");
                 plan = lesser;
             }
-            assert_eq!((plan.shoppers, plan.merchants), (1, 0));
+            assert_eq!((plan.shoppers, plan.merchants, plan.marketplaces), (1, 0, 0));
         }
         for wrong in ["", "x", "1 shoppers=many", "1 without=luck", "1 luck"] {
             assert!(wrong.parse::<Plan>().is_err(), "{wrong}");

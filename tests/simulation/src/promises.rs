@@ -23,6 +23,11 @@ impl Cart {
         Self(cart)
     }
 
+    /// How many units of which SKU.
+    pub fn lines(&self) -> impl Iterator<Item = (&str, u64)> {
+        self.0.iter().map(|(sku, quantity)| (sku.as_str(), *quantity))
+    }
+
     fn of_record(record: &Reservation) -> Self {
         Self::of(record.lines.iter().map(|line| (line.sku.to_string(), line.quantity.units())))
     }

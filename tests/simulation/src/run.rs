@@ -88,6 +88,9 @@ impl Plan {
             functions.settings(sku, if self.seed.is_multiple_of(3) { 64 } else { 0 }).await;
             functions.movement(sku, &format!("first-{sku}"), "receive", self.units).await;
         }
+        if self.marketplaces > 0 {
+            functions.open_marketplaces().await;
+        }
         functions.world().faults = self.faults;
         let functions = functions.clone().with(self.frailty);
         tokio::task::spawn_local(functions.clone().stream());
@@ -99,6 +102,7 @@ impl Plan {
         let mut visits: Vec<_> =
             (0..self.shoppers).map(|n| tokio::task::spawn_local(functions.clone().shopper(n))).collect();
         visits.extend((0..self.merchants).map(|n| tokio::task::spawn_local(functions.clone().merchant(n))));
+        visits.extend((0..self.marketplaces).map(|n| tokio::task::spawn_local(functions.clone().marketplace(n))));
         for visit in visits {
             if visit.await.is_err() {
                 functions.world().violate("a function panicked".to_owned());
@@ -112,6 +116,7 @@ impl Plan {
         functions.heal();
         functions.world().faults = Faults::default();
         sleep(LONGEST_SLEEP).await;
+        functions.hear_all_marketplaces().await;
         for _ in 0..3 {
             sleep(Duration::from_secs(MAX_LIFE_SECONDS + 600)).await;
             functions.resolve_everything().await;
@@ -120,6 +125,7 @@ impl Plan {
         let mut world = functions.world();
         world.check(true);
         world.keep_promises();
+        world.keep_facts();
     }
 }
 

@@ -5,7 +5,7 @@ use std::time::Duration;
 use domain::ids::{Caller, ReservationId};
 use http::{Response, testing::Sample};
 use serde_json::{Value, json};
-use tokio::time::sleep;
+use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{
     HOLD_SECONDS, SKUS,
@@ -35,18 +35,28 @@ impl Functions {
     pub async fn shopper(self, number: usize) {
         let wait = {
             let mut world = self.world();
-            let opening_hours = if world.theme == Theme::Restless { 150_000 } else { 900_000 };
-            world.millis(0..opening_hours)
+            // A rush, when its peak has just been announced.
+            let opening_hours = match world.theme {
+                Theme::Restless => 2_000..40_000,
+                Theme::Line => 0..250_000,
+                _ => 0..900_000,
+            };
+            world.millis(opening_hours)
         };
         sleep(wait).await;
         let key = format!("shopper-{number}");
         let way = {
             let mut world = self.world();
-            if world.theme == Theme::Restless && world.happens(700) { 9 } else { world.rng.u32(0..10) }
+            let queued = match world.theme {
+                Theme::Line => 900,
+                Theme::Restless => 700,
+                _ => 0,
+            };
+            if world.happens(queued) { 9 } else { world.rng.u32(0..10) }
         };
         match way {
             0..=5 => self.checkout(&key).await,
-            6..=7 => self.order(&self.wish("POST /v1/orders", &key, None)).await,
+            6..=7 => self.order(&key).await,
             _ => {
                 let wish = self.wish("POST /v1/orders", &key, None);
                 let sample = wish.sample.clone().header("Prefer", "respond-async");
@@ -57,7 +67,7 @@ impl Functions {
 
     fn wish(&self, route: &str, key: &str, ttl_seconds: Option<u64>) -> Wish {
         let mut world = self.world();
-        let alike = matches!(world.theme, Theme::Crowd | Theme::Restless);
+        let alike = matches!(world.theme, Theme::Crowd | Theme::Line | Theme::Restless | Theme::Forsaken);
         let count = if alike || world.happens(600) { 1 } else { world.rng.usize(1..=4) };
         let lines = (0..count).map(|_| {
             let sku = if alike || world.happens(600) { SKUS[0] } else { SKUS[world.rng.usize(0..SKUS.len())] };
@@ -65,6 +75,11 @@ impl Functions {
             (sku.to_owned(), quantity)
         });
         let lines: Vec<(String, u64)> = lines.collect();
+        drop(world);
+        Self::wish_for(route, key, ttl_seconds, &lines)
+    }
+
+    fn wish_for(route: &str, key: &str, ttl_seconds: Option<u64>, lines: &[(String, u64)]) -> Wish {
         let mut asked = json!({
             "lines": lines.iter().map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity })).collect::<Vec<_>>(),
         });
@@ -74,14 +89,18 @@ impl Functions {
         Wish {
             key: key.to_owned(),
             id: ReservationId::derive(&Caller::new("local"), &key.parse().expect("a key")).to_string(),
-            cart: Cart::of(lines),
+            cart: Cart::of(lines.to_vec()),
             sample: Sample::new(route).header("Idempotency-Key", key).body(&asked.to_string()),
         }
     }
 
     /// A call as a shop makes it: a careful one again, under the same key, until it is answered, sometimes much later; another only once.
     pub(crate) async fn insist(&self, sample: Sample) -> Option<Response> {
-        let attempts = if self.world().happens(250) { 1 } else { MAX_ATTEMPTS };
+        let once = {
+            let mut world = self.world();
+            world.theme == Theme::Forsaken || world.happens(250)
+        };
+        let attempts = if once { 1 } else { MAX_ATTEMPTS };
         for _ in 0..attempts {
             match self.call(sample.clone()).await {
                 Some(response) if response.status() < 500 => return Some(response),
@@ -100,7 +119,7 @@ impl Functions {
     async fn checkout(&self, key: &str) {
         let ttl = {
             let mut world = self.world();
-            let shortest = world.theme == Theme::Restless;
+            let shortest = matches!(world.theme, Theme::Restless | Theme::Forsaken);
             if shortest {
                 HOLD_SECONDS[0]
             } else if world.happens(700) {
@@ -109,11 +128,7 @@ impl Functions {
                 world.rng.u64(300..=1_200)
             }
         };
-        let wish = self.wish("POST /v1/reservations", key, Some(ttl));
-        let Some(answer) = self.insist(wish.sample.clone()).await else { return };
-        if !self.held(&wish, &answer) {
-            return;
-        }
+        let Some(wish) = self.hold(key, ttl).await else { return };
         let choice = {
             let mut world = self.world();
             if world.theme == Theme::Haunted && world.happens(600) {
@@ -130,6 +145,14 @@ impl Functions {
                 let changes_his_mind = self.world().happens(300);
                 if changes_his_mind {
                     self.pay(&wish, "o-1").await;
+                }
+                // Or asks for another cart at once, under the key of what has just been let go.
+                let asks_for_another = self.world().happens(500);
+                if asks_for_another {
+                    let other = self.wish("POST /v1/reservations", key, Some(ttl));
+                    if let Some(answer) = self.insist(other.sample.clone()).await {
+                        self.held(&other, &answer);
+                    }
                 }
                 let comes_back = {
                     let mut world = self.world();
@@ -150,14 +173,25 @@ impl Functions {
             31..=35 => drop(tokio::join!(self.pay(&wish, "o-1"), self.cancel(&wish))),
             _ => {}
         }
-        let before_paying = {
+        let (before_paying, twice) = {
             let mut world = self.world();
-            if world.happens(250) { world.millis(ttl * 900..ttl * 1_500) } else { world.millis(1_000..ttl * 800) }
+            let moment = world.rng.u32(0..100);
+            // In the last moment some clocks say that it is too late, and others that it is not.
+            let (range, twice) = match moment {
+                0..=19 => (ttl * 900..ttl * 1_500, 200),
+                20..=39 => ((ttl - 40) * 1_000..(ttl + 40) * 1_000, 500),
+                _ => (1_000..ttl * 800, 200),
+            };
+            (world.millis(range), world.happens(twice))
         };
         sleep(before_paying).await;
-        let twice = self.world().happens(200);
         if twice {
-            tokio::join!(self.pay(&wish, "o-1"), self.pay(&wish, "o-1"));
+            let between = self.world().millis(0..10_000);
+            let again = async {
+                sleep(between).await;
+                self.pay(&wish, "o-1").await;
+            };
+            tokio::join!(self.pay(&wish, "o-1"), again);
         } else {
             self.pay(&wish, "o-1").await;
         }
@@ -178,6 +212,53 @@ impl Functions {
             }
             _ => {}
         }
+    }
+
+    /// Holds a cart; what is held in the end, if anything is.
+    async fn hold(&self, key: &str, ttl: u64) -> Option<Wish> {
+        let first = self.wish("POST /v1/reservations", key, Some(ttl));
+        let Some((wish, under_way)) = self.hurry(&first, Some(ttl)).await else {
+            let answer = self.insist(first.sample.clone()).await?;
+            return self.held(&first, &answer).then_some(first);
+        };
+        let answer = self.insist(wish.sample.clone()).await;
+        let holds = answer.is_some_and(|answer| self.held(&wish, &answer));
+        let held_at_first = under_way.await.unwrap_or(false);
+        if holds { Some(wish) } else { held_at_first.then_some(first) }
+    }
+
+    /// Some do not wait for the answer: they press the button again, or change the cart and press it then, and the shop still uses the
+    /// same key. What is asked for then; and whether the first call, which is under way, served.
+    async fn hurry(&self, first: &Wish, ttl_seconds: Option<u64>) -> Option<(Wish, JoinHandle<bool>)> {
+        let in_a_hurry = self.world().happens(150);
+        if !in_a_hurry {
+            return None;
+        }
+        let (functions, wish) = (self.clone(), first.clone());
+        let under_way = tokio::task::spawn_local(async move {
+            let Some(answer) = functions.call(wish.sample.clone()).await else { return false };
+            if ttl_seconds.is_some() {
+                return functions.held(&wish, &answer);
+            }
+            let sold = answer.status() == 201;
+            if sold {
+                functions.promise(&wish, Said::Sold { order_id: None });
+            }
+            sold
+        });
+        let (pause, lines) = {
+            let mut world = self.world();
+            let pause = if world.happens(700) { world.millis(1..60) } else { world.millis(60..30_000) };
+            let changes = world.happens(600);
+            let lines = first.cart.lines().map(|(sku, quantity)| {
+                let quantity = if changes { world.rng.u64(1..=4) } else { quantity };
+                (sku.to_owned(), quantity)
+            });
+            (pause, lines.collect::<Vec<_>>())
+        };
+        sleep(pause).await;
+        let route = if ttl_seconds.is_some() { "POST /v1/reservations" } else { "POST /v1/orders" };
+        Some((Self::wish_for(route, &first.key, ttl_seconds, &lines), under_way))
     }
 
     /// Whether the answer says that the wish is held.
@@ -259,11 +340,15 @@ impl Functions {
     }
 
     /// A sale without a hold, at once.
-    async fn order(&self, wish: &Wish) {
+    async fn order(&self, key: &str) {
+        let mut wish = self.wish("POST /v1/orders", key, None);
+        if let Some((now, _)) = self.hurry(&wish, None).await {
+            wish = now;
+        }
         let Some(answer) = self.insist(wish.sample.clone()).await else { return };
         match answer.status() {
-            201 => self.promise(wish, Said::Sold { order_id: None }),
-            409 | 404 | 410 => self.promise(wish, Said::Refused { order_id: None }),
+            201 => self.promise(&wish, Said::Sold { order_id: None }),
+            409 | 404 | 410 => self.promise(&wish, Said::Refused { order_id: None }),
             _ => {}
         }
         let again = self.world().rng.u32(0..100);
@@ -275,7 +360,7 @@ impl Functions {
                 if let Some(answer) = self.insist(wish.sample.clone()).await
                     && answer.status() == 201
                 {
-                    self.promise(wish, Said::Sold { order_id: None });
+                    self.promise(&wish, Said::Sold { order_id: None });
                 }
             }
             15..=24 => {

@@ -57,6 +57,8 @@ pub struct World {
     pub news: Arc<Notify>,
     /// What was said to callers; see [`crate::promises`].
     pub promises: Vec<crate::promises::Promise>,
+    /// What marketplaces have sold.
+    pub stories: Vec<crate::marketplace::Story>,
     /// Every request that reached the table, where somebody wants to repeat them.
     pub transcript: Option<Vec<(String, Value)>>,
     /// What happened, in words.
@@ -70,6 +72,7 @@ pub struct World {
     /// What TTL has deleted: nobody remembers it.
     pub purged: BTreeSet<String>,
     deduplicated: BTreeMap<String, Instant>,
+    late: BTreeMap<String, u64>,
     began: Instant,
 }
 
@@ -89,6 +92,7 @@ impl World {
             in_flight: BTreeSet::new(),
             news: Arc::new(Notify::new()),
             promises: Vec::new(),
+            stories: Vec::new(),
             transcript: None,
             log: Vec::new(),
             violation: None,
@@ -96,6 +100,7 @@ impl World {
             checks: 0,
             purged: BTreeSet::new(),
             deduplicated: BTreeMap::new(),
+            late: BTreeMap::new(),
             began: Instant::now(),
         }
     }
@@ -192,11 +197,23 @@ impl World {
         answer
     }
 
+    /// Whether DynamoDB deletes an item whose time was over at `ttl` now: each is late by a time of its own, up to `at_most_late_seconds`.
+    pub fn is_deleted(&mut self, key: &str, ttl: u64, at_most_late_seconds: u64) -> bool {
+        let overdue = self.now().epoch_seconds().saturating_sub(ttl);
+        if at_most_late_seconds == 0 || overdue == 0 {
+            return overdue > 0;
+        }
+        let rng = &mut self.rng;
+        let mut draw = || if rng.u32(0..4) == 0 { 0 } else { rng.u64(0..at_most_late_seconds) };
+        overdue > *self.late.entry(key.to_owned()).or_insert_with(&mut draw)
+    }
+
     /// DynamoDB deletes an item whose time is over.
     pub fn expire(&mut self, key: &str) -> Option<Change> {
         let change = self.table.expire(key)?;
         self.say(|| format!("TTL deletes {key}"));
         self.purged.insert(key.to_owned());
+        self.late.remove(key);
         self.written(|| ("DeleteItem".to_owned(), json!({ "TableName": "table", "Key": { "pk": { "S": key } } })));
         self.changed(vec![change.clone()]);
         Some(change)

@@ -4,12 +4,17 @@
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::refusal::Refusal;
+use holdfast::local::Vendors;
+use reqwest::Method;
 use serde_json::{Value, json};
 
 use crate::support::{Api, Call, Contract, Fate, Flaky, Shop, at_once};
 
 /// What only API Gateway answers, which is not here.
 const OF_THE_GATEWAY: [u16; 3] = [401, 403, 429];
+
+/// What only somebody hears who can sign as eBay: see the tests of the function.
+const SIGNED_BY_EBAY: (&str, u16) = ("deliver_webhook", 204);
 
 #[test]
 fn the_types_of_problem_stand_in_the_order_of_precedence() {
@@ -74,8 +79,14 @@ fn refusals() -> Vec<Refusal> {
 /// A tour of the whole API, by the end of which each declared answer of each operation has been met.
 #[tokio::test(flavor = "multi_thread")]
 async fn every_declared_answer_can_be_had() {
-    let shop = Shop::with(&[("tea", 20)]).await;
+    let secrets = [
+        ("shop".parse().unwrap(), [("webhook_secret", "hush")].into()),
+        ("ebay".parse().unwrap(), [("verification_token", "a-token-of-thirty-two-characters")].into()),
+    ];
+    let shop = Shop::selling_at(Vendors { transport: None, secrets: secrets.into() }).await;
+    shop.fill("tea", 20).await;
     merchants_answers(&shop).await;
+    answers_about_vendors(&shop).await;
     shoppers_answers(&shop).await;
     answers_about_bodies(&shop).await;
     let flaky = Flaky::before(shop.stack().dynamodb_endpoint()).await;
@@ -85,6 +96,7 @@ async fn every_declared_answer_can_be_had() {
 
     let met: BTreeSet<_> = shop.met().union(&branch.met()).cloned().collect();
     let declared = Contract::get().declared().into_iter().filter(|(_, status)| !OF_THE_GATEWAY.contains(status));
+    let declared = declared.filter(|(id, status)| (id.as_str(), *status) != SIGNED_BY_EBAY);
     let never_met: Vec<_> = declared.filter(|answer| !met.contains(answer)).collect();
     assert!(never_met.is_empty(), "nobody has ever heard these: {never_met:?}");
     branch.leave().await;
@@ -92,6 +104,7 @@ async fn every_declared_answer_can_be_had() {
 }
 
 async fn merchants_answers(shop: &Shop) {
+    answers_about_channels(shop).await;
     shop.put_stock("tea", &json!({ "expected_peak_per_second": 1 })).await.expect(200);
     shop.put_stock("tea", &json!({ "x": 1 })).await.expect(400);
     shop.put_stock("tea", &json!({})).header("If-Match", "\"9\"").await.expect(412);
@@ -113,6 +126,75 @@ async fn merchants_answers(shop: &Shop) {
     shop.availability(&["tea"]).await.expect(200);
     shop.availability(&["t ea"]).await.expect(400);
     shop.availability(&["coffee"]).await.expect(404);
+}
+
+async fn answers_about_channels(shop: &Shop) {
+    let rule = json!({ "weights": { "own": 1, "ebay": 1 }, "trigger_below": 1 });
+    shop.transfer("coffee", "own", "ebay", 1).await.expect(404);
+    shop.transfer("tea", "own", "own", 1).await.expect(400);
+    shop.transfer("tea", "own", "ebay", 1_000).await.expect(409);
+    shop.transfer("tea", "own", "ebay", 2).key("moved").await.expect(201);
+    shop.transfer("tea", "own", "ebay", 1).key("moved").await.expect(422);
+    shop.quotas("tea").await.expect(200);
+    shop.quotas("coffee").await.expect(404);
+    shop.quotas("tea").query("x=1").await.expect(400);
+    shop.put_quotas("coffee", &[("own", 1)]).await.expect(404);
+    shop.put_quotas("tea", &[("shared", 1)]).await.expect(400);
+    shop.put_quotas("tea", &[("own", 1_000)]).await.expect(409);
+    shop.put_quotas("tea", &[("own", 1)]).header("If-Match", "\"999\"").await.expect(412);
+    shop.put_quotas("tea", &[("ebay", 1)]).await.expect(200);
+
+    shop.rule("tea").await.expect(404);
+    shop.run_rule("tea").await.expect(404);
+    shop.put_rule("coffee", &rule).await.expect(404);
+    shop.put_rule("tea", &json!({})).await.expect(400);
+    shop.put_rule("tea", &rule).header("If-Match", "*").await.expect(412);
+    shop.put_rule("tea", &rule).await.expect(201);
+    shop.put_rule("tea", &rule).await.expect(200);
+    shop.rule("tea").await.expect(200);
+    shop.rule("tea").query("x=1").await.expect(400);
+    shop.quotas("tea").await.expect(200);
+    shop.run_rule("tea").await.expect(200);
+    shop.run_rule("tea").key("moved").await.expect(422);
+    shop.run_rule("tea").json(&json!({ "x": 1 })).await.expect(400);
+    shop.delete("/v1/stock/tea/redistribution").query("x=1").await.expect(400);
+    shop.delete("/v1/stock/tea/redistribution").await.expect(200);
+    // What the shoppers of this tour want is the own store's again.
+    shop.put_quotas("tea", &[("ebay", 0), ("own", 20)]).await.expect(200);
+}
+
+async fn answers_about_vendors(shop: &Shop) {
+    shop.fill_shared("milk", 1).await;
+    let (ebay, woocommerce) = (json!({ "kind": "ebay" }), json!({ "kind": "woocommerce" }));
+    shop.put_channel("ebay", &ebay).await.expect(201);
+    shop.put_channel("shop", &woocommerce).await.expect(201);
+    shop.put_channel("ebay", &ebay).await.expect(200);
+    shop.put_channel("ebay", &json!({})).await.expect(400);
+    shop.put_channel("ebay", &ebay).header("If-Match", "\"9\"").await.expect(412);
+    shop.get("/v1/channels").await.expect(200);
+    shop.get("/v1/channels?x=1").await.expect(400);
+    shop.put_listing("ebay", "milk", &json!({})).await.expect(201);
+    shop.put_listing("ebay", "milk", &json!({})).await.expect(200);
+    shop.put_listing("ebay", "milk", &json!({ "x": 1 })).await.expect(400);
+    shop.put_listing("ebay", "coffee", &json!({})).await.expect(404);
+    shop.put_listing("ebay", "milk", &json!({})).header("If-Match", "\"9\"").await.expect(412);
+    for (path, unknown) in [
+        ("/v1/channels/ebay", "/v1/channels/etsy"),
+        ("/v1/channels/ebay/listings", "/v1/channels/etsy/listings"),
+        ("/v1/channels/ebay/listings/milk", "/v1/channels/ebay/listings/tea"),
+        ("/v1/channels/ebay/status", "/v1/channels/etsy/status"),
+        ("/v1/stock/tea/explain", "/v1/stock/coffee/explain"),
+    ] {
+        shop.get(path).await.expect(200);
+        shop.get(path).query("x=1").await.expect(400);
+        shop.get(unknown).await.expect(404);
+    }
+    let webhook = |channel: &str| Call::new(shop, Method::POST, &format!("/v1/webhooks/{channel}"));
+    webhook("shop").body("webhook_id=5").await.expect(200);
+    webhook("shop").body("{}").await.expect(401);
+    webhook("ebay").body("{}").await.expect(412);
+    shop.get("/v1/webhooks/ebay?challenge_code=a1b2c3").await.expect(200);
+    shop.get("/v1/webhooks/ebay").await.expect(401);
 }
 
 async fn shoppers_answers(shop: &Shop) {
@@ -176,7 +258,13 @@ fn calls_with_bodies(shop: &Shop) -> Vec<Call> {
         shop.cancel("0123456789abcdef"),
         shop.extend("0123456789abcdef", 600),
         shop.put_stock("tea", &json!({})),
+        shop.put_channel("ebay", &json!({ "kind": "ebay" })),
+        shop.put_listing("ebay", "milk", &json!({})),
         shop.movement("tea", "receive", 1),
+        shop.transfer("tea", "own", "ebay", 1),
+        shop.put_quotas("tea", &[("own", 1)]),
+        shop.put_rule("tea", &json!({ "weights": "recent_sales", "trigger_below": 1 })),
+        shop.run_rule("tea"),
     ]
 }
 
@@ -208,6 +296,17 @@ async fn answers_in_an_outage(branch: &Shop, flaky: &Flaky) {
         branch.get("/v1/stock"),
         branch.get("/v1/stock/tea/movements"),
         branch.get("/v1/shortfalls"),
+        branch.get("/v1/channels"),
+        branch.get("/v1/channels/ebay"),
+        branch.get("/v1/channels/ebay/listings"),
+        branch.get("/v1/channels/ebay/listings/milk"),
+        branch.get("/v1/channels/ebay/status"),
+        branch.get("/v1/stock/tea/explain"),
+        branch.get("/v1/webhooks/ebay?challenge_code=a1b2c3"),
+        Call::new(branch, Method::POST, "/v1/webhooks/ebay"),
+        branch.quotas("tea"),
+        branch.rule("tea"),
+        branch.delete("/v1/stock/tea/redistribution"),
         branch.availability(&["tea"]),
         branch.reservation("0123456789abcdef"),
         branch.get("/v1/orders/0123456789abcdef"),

@@ -7,18 +7,22 @@
 //! | [`races`] | that many at once get one decision |
 //! | [`bad_input`] | that a request that is wrong says where, and changes nothing |
 //! | [`lifecycle`] | what a shop can do, from the first delivery to the last page of movements |
+//! | [`channels`] | that what channels show follows what there is, and that what they sell is recorded |
 //! | [`contract`] | that `infra/openapi.yaml` names every answer, and that every answer it names can be had |
 //! | [`queue`] | that orders which wait are decided once and in turn, whatever happens to their messages |
+//! | [`quotas`] | that units change channels as a merchant or a rule wants it, and that a channel sells exactly its own |
 //! | [`protocol`] | what is left when the service is killed in the middle |
 //!
 //! The engine is the embedded one, or the server at `DYNAMODB_ENDPOINT`:
 //! `DYNAMODB_ENDPOINT=http://127.0.0.1:8000 cargo test -p holdfast-tests`.
 
 mod bad_input;
+mod channels;
 mod contract;
 mod failures;
 mod lifecycle;
 mod protocol;
 mod queue;
+mod quotas;
 mod races;
 mod support;

@@ -6,9 +6,11 @@ mod call;
 mod contract;
 mod flaky;
 mod shop;
+mod vendor;
 
 pub use answer::Answer;
 pub use call::{Api, Call, at_once};
 pub use contract::{Contract, OPENAPI};
 pub use flaky::{Fate, Flaky};
 pub use shop::{Shop, Units, external_dynamodb, order_message, order_message_of, timer_message};
+pub use vendor::Vendor;

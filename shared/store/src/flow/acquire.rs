@@ -39,6 +39,8 @@ pub(crate) struct Acquired {
     pub(crate) leftovers: Vec<Allocation>,
     /// Why the line is not complete.
     pub(crate) missing: Option<Missing>,
+    /// The home was short, and its channel has given its quota up: it sells from the shared stock.
+    pub(crate) joined: bool,
 }
 
 /// Why a line could not be held completely.
@@ -52,26 +54,55 @@ pub(crate) enum Missing {
     Contended,
 }
 
+impl Acquired {
+    /// How many units the holds are.
+    pub(crate) fn held(&self) -> u64 {
+        self.allocations.iter().map(|own| own.hold.quantity.units()).sum()
+    }
+
+    /// What is still to be held of `quantity`.
+    pub(crate) fn rest_of(&self, quantity: Quantity) -> Option<Quantity> {
+        Quantity::new(quantity.units().saturating_sub(self.held())).ok()
+    }
+
+    /// Both together, with what is missing of the line then.
+    pub(crate) fn and(mut self, other: Self, missing: Option<Missing>) -> Self {
+        self.allocations.extend(other.allocations);
+        self.leftovers.extend(other.leftovers);
+        Self { missing, ..self }
+    }
+}
+
+/// What is to be held in one pool.
+#[derive(Debug)]
+pub(crate) struct Share<'a> {
+    pub(crate) id: &'a ReservationId,
+    pub(crate) pool: StockId,
+    pub(crate) quantity: Quantity,
+    /// A hold of an earlier attempt may be larger than `quantity` by so many units: they are asked of another pool otherwise.
+    pub(crate) spare: u64,
+    pub(crate) expires_at: Timestamp,
+    pub(crate) begin: Begin,
+    /// What was held in this pool already, besides.
+    pub(crate) before: Acquired,
+}
+
 impl Store {
-    /// Holds `quantity` units of `stock` for `id` until `expires_at`.
-    pub(crate) async fn acquire(
-        &self,
-        id: &ReservationId,
-        stock: StockId,
-        quantity: Quantity,
-        expires_at: Timestamp,
-        begin: Begin,
-    ) -> Result<Acquired, Fault> {
+    /// Holds the units of a line in one pool.
+    pub(crate) async fn acquire(&self, share: Share<'_>) -> Result<Acquired, Fault> {
+        let Share { id, pool, quantity, spare, expires_at, begin, before } = share;
         let latest = self.now().plus_seconds(MAX_HOLD_SECONDS).max(expires_at);
+        let closed = before.allocations.iter().chain(&before.leftovers).map(|own| own.bucket.clone()).collect();
         let search = Search {
             store: self,
             id,
-            stock,
+            stock: pool,
             expires_at,
             latest,
             rest: Some(quantity),
-            acquired: Acquired::default(),
-            closed: BTreeSet::new(),
+            spare,
+            acquired: Acquired { missing: None, ..before },
+            closed,
             throttled: false,
             busy: false,
             turn: 0,
@@ -90,6 +121,8 @@ struct Search<'a> {
     latest: Timestamp,
     /// What is still to be held; nothing when the line is complete.
     rest: Option<Quantity>,
+    /// So much larger than that a hold of an earlier attempt may be.
+    spare: u64,
     acquired: Acquired,
     /// Buckets that cannot take another hold of this reservation: they have one, or are throttled, or are gone.
     closed: BTreeSet<BucketId>,
@@ -235,7 +268,7 @@ impl Search<'_> {
     }
 
     /// "Short" is only true if no units moved between the buckets while they were read one after the other.
-    async fn short(&self, available: u64, seen: &Bucket, looked_at: Timestamp) -> Result<Round, Fault> {
+    async fn short(&mut self, available: u64, seen: &Bucket, looked_at: Timestamp) -> Result<Round, Fault> {
         let generation = |bucket: &Bucket| bucket.home().map(|home| home.generation);
         if seen.home().is_some_and(|home| !home.window().is_empty()) {
             let home = self.store.get_bucket(&self.stock.home()).await?;
@@ -247,7 +280,8 @@ impl Search<'_> {
         if !self.acquired.leftovers.is_empty() {
             return Ok(Round::End(Missing::Contended));
         }
-        if !self.throttled {
+        self.acquired.joined = seen.home().is_some_and(|home| home.joined);
+        if !self.throttled && !self.acquired.joined {
             self.store.routes.saw_all(&self.stock, looked_at, available);
         }
         Ok(Round::End(Missing::Short { available }))

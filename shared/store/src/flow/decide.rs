@@ -47,6 +47,10 @@ impl Store {
                 }
                 continue;
             };
+            if record.line.is_some() {
+                // A marketplace says itself when its order is paid.
+                return Err(Refusal::UnknownReservation { refund_required: true }.into());
+            }
             match record.status {
                 Status::Confirmed { .. } => return confirmed_for(record, order_id),
                 Status::Canceled { reason: CancelReason::PaidUnknown } => {
@@ -88,6 +92,7 @@ impl Store {
             session_id: None,
             fingerprint: None,
             purge_at: None,
+            line: None,
             extensions: std::collections::BTreeMap::new(),
         };
         Ok(matches!(self.write(&write::record::record(&record)).await?, Written::Applied(_)))
@@ -110,6 +115,7 @@ impl Store {
                 lines: record.lines.clone(),
                 hold_seconds: DEFAULT_HOLD_SECONDS,
                 order_id: order_id.or(record.order_id.as_ref()).cloned(),
+                line: record.line.clone(),
                 session_id: record.session_id.clone(),
                 fingerprint: record.fingerprint.clone(),
                 begin: Begin::Trying,
@@ -135,7 +141,9 @@ impl Store {
         let record = match self.write(&write::decide::cancel(id)).await? {
             Written::Applied(image) | Written::Refused(image) => image.as_ref().map(decode_reservation).transpose()?,
         };
-        let Some(record) = record.filter(|record| !record.is_placeholder()) else {
+        // The line of a marketplace's order is nobody's to cancel here: what it has sold is a fact.
+        let ours = |record: &Reservation| !record.is_placeholder() && record.line.is_none();
+        let Some(record) = record.filter(ours) else {
             return Err(Refusal::UnknownReservation { refund_required: false }.into());
         };
         let record = match record.status {
@@ -163,7 +171,7 @@ impl Store {
     ) -> Result<Recorded, Failure> {
         let mut seen = self.get_reservation(id).await?;
         for _ in 0..MAX_LOOKS {
-            let Some(record) = seen.filter(|record| !record.is_placeholder()) else {
+            let Some(record) = seen.filter(|record| !record.is_placeholder() && record.line.is_none()) else {
                 return Err(Refusal::UnknownReservation { refund_required: false }.into());
             };
             let now = self.now();

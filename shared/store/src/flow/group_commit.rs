@@ -17,6 +17,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     bucket::{Bucket, BucketId, Home, StockId},
+    channel::Overflow,
     group_commit::{Commit, Fate, OwnedHold, Sight, View, is_nearly_over, plan},
     ids::ReservationId,
     limits::MIN_HOLD_SECONDS,
@@ -170,6 +171,7 @@ impl<'a> Together<'a> {
         let found = BTreeMap::new();
         let mut together = Self { store, requests, queue, view: View::default(), found, surveyed: false };
         let mut unseen = Vec::new();
+        together.recall_pools();
         for stock in together.stocks() {
             store.routes.recall(&stock, &mut together.view);
             let first = if stock == queue.stock { queue.clone() } else { stock.home() };
@@ -182,7 +184,11 @@ impl<'a> Together<'a> {
             bucket.holds.retain(|id, _| !requests.iter().any(|request| request.id == *id));
         }
         if !unseen.is_empty() {
-            let seen = store.get_buckets(unseen.iter().cloned()).await?;
+            let mut seen = store.get_buckets(unseen.iter().cloned()).await?;
+            let missing: Vec<BucketId> = unseen.iter().filter(|id| !seen.contains_key(id)).cloned().collect();
+            let shared = together.find_shared(&missing).await?;
+            unseen.extend(shared.keys().cloned());
+            seen.extend(shared);
             for id in unseen.into_iter().filter(|id| id.child.is_none()) {
                 let sight = seen.get(&id).map_or(Sight::Unknown, |home| {
                     let is_one_item = home.home().is_some_and(|home| home.window().is_empty());
@@ -288,6 +294,12 @@ impl<'a> Together<'a> {
     async fn all_buckets(&mut self) -> Result<Option<BTreeMap<BucketId, Bucket>>, Fault> {
         let stocks = self.stocks();
         let homes = self.store.get_buckets(stocks.iter().map(StockId::home)).await?;
+        let missing: Vec<BucketId> = stocks.iter().map(StockId::home).filter(|id| !homes.contains_key(id)).collect();
+        if !self.find_shared(&missing).await?.is_empty() || self.finds_own_again(&missing) {
+            // Other stocks serve these orders: they are looked at.
+            return Ok(None);
+        }
+        self.find_who_borrows(&homes).await?;
         let sight = |stock: &StockId| if homes.contains_key(&stock.home()) { Sight::All } else { Sight::Unknown };
         self.view.sights = stocks.iter().map(|stock| (stock.clone(), sight(stock))).collect();
         let children = homes.iter().flat_map(|(id, home)| {
@@ -328,9 +340,58 @@ impl<'a> Together<'a> {
         Ok(gave_back)
     }
 
+    /// The stocks that serve the orders.
     fn stocks(&self) -> BTreeSet<StockId> {
-        let lines =
-            self.requests.iter().flat_map(|request| request.cart.lines().iter().map(|line| request.stock(&line.sku)));
-        lines.collect()
+        self.asked().map(|stock| self.view.pool_of(stock)).collect()
+    }
+
+    /// The stocks that the orders name.
+    fn asked(&self) -> impl Iterator<Item = StockId> + '_ {
+        self.requests.iter().flat_map(|request| request.cart.lines().iter().map(|line| request.stock(&line.sku)))
+    }
+
+    /// Which of them are served from the shared stock, as far as this process knows.
+    fn recall_pools(&mut self) {
+        let now = self.store.now();
+        let shared = self.asked().filter(|stock| self.store.routes.is_shared(stock, now));
+        self.view.shared = shared.map(|stock| (stock.clone(), stock.shared())).collect();
+    }
+
+    /// Those of these homes that do not exist are served from the shared stock, if there is one; it is remembered, and what it is.
+    async fn find_shared(&mut self, missing: &[BucketId]) -> Result<BTreeMap<BucketId, Bucket>, Fault> {
+        let own = missing.iter().filter(|id| id.child.is_none() && !id.stock.channel.is_shared());
+        let own: Vec<&StockId> = own.map(|id| &id.stock).collect();
+        let homes = self.store.get_buckets(own.iter().map(|stock| stock.shared().home())).await?;
+        let now = self.store.now();
+        for stock in own.into_iter().filter(|stock| homes.contains_key(&stock.shared().home())) {
+            self.store.routes.remember_shared(stock, now);
+            self.view.shared.insert(stock.clone(), stock.shared());
+        }
+        Ok(homes)
+    }
+
+    /// A shared stock that is not there serves nobody: what was remembered of it was wrong. Says whether it was.
+    fn finds_own_again(&mut self, missing: &[BucketId]) -> bool {
+        let before = self.view.shared.len();
+        let routes = &self.store.routes;
+        self.view.shared.retain(|stock, shared| {
+            let is_there = !missing.contains(&shared.home());
+            if !is_there {
+                routes.forget_shared(stock);
+            }
+            is_there
+        });
+        self.view.shared.len() < before
+    }
+
+    /// Which of these homes belong to channels that may borrow.
+    async fn find_who_borrows(&mut self, homes: &BTreeMap<BucketId, Bucket>) -> Result<(), Fault> {
+        self.view.borrowing.clear();
+        for id in homes.keys().filter(|id| !id.stock.channel.is_shared()) {
+            if self.store.overflow_of(&id.stock.channel).await? == Overflow::Borrow {
+                self.view.borrowing.insert(id.stock.clone());
+            }
+        }
+        Ok(())
     }
 }

@@ -253,6 +253,7 @@ fn unrecorded(bucket: &BucketId, id: &ReservationId, hold: Hold, now: Timestamp)
         session_id: None,
         fingerprint: None,
         purge_at: Some(purge_after(hold.expires_at)),
+        line: None,
         extensions: std::collections::BTreeMap::new(),
     }
 }

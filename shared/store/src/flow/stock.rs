@@ -1,21 +1,36 @@
 //! The merchant's side: what there is, settings, movements, lists. Transactions are welcome here: no shopper waits for them.
 
+pub(crate) mod cursor;
 mod list;
 mod movements;
+mod pools;
+mod redistribution;
+mod transfers;
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     bucket::{Bucket, BucketId, Home, StockId},
+    channel::Offer,
     refusal::Refusal,
     reservation::Reservation,
     stock::{Settings, StockView},
     time::Timestamp,
 };
 
+pub use list::Shortfall;
 pub use movements::Moved;
+pub use pools::pools_version;
+pub use redistribution::{Occasion, Redistributed, StoredRule};
+pub use transfers::Transferred;
 
-use crate::{Failure, Fault, Store, item::decode_bucket, table::Written, write};
+use crate::{
+    Failure, Fault, Store,
+    flow::pools::{Homes, Pools},
+    item::decode_bucket,
+    table::Written,
+    write,
+};
 
 /// What came of writing settings.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -31,7 +46,7 @@ const MAX_LOOKS: usize = 10;
 
 /// Which holds' records a view contains.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
-enum Records {
+pub(crate) enum Records {
     /// Of holds whose time is over: enough to know what is available.
     OfOverdue,
     /// Of all holds: also tells reserved from sold.
@@ -39,27 +54,65 @@ enum Records {
 }
 
 impl Store {
-    /// SKUs with all of their sums, in the order asked for.
+    /// SKUs with all of their sums, in the order asked for. Of one in a channel without a home of its own it is the shared stock, and the
+    /// view says so.
     ///
     /// # Errors
-    /// Refused with `UnknownSku`, naming all that do not exist; or a fault.
+    /// Refused with `UnknownSku`, naming all that exist neither in the channel nor shared; or a fault.
     pub async fn stock(&self, stocks: &[StockId]) -> Result<Vec<StockView>, Failure> {
-        self.view(stocks, Records::OfAll).await
+        let (pools, homes) = self.pools_of(stocks).await?;
+        let served: Vec<StockId> = pools.into_iter().map(|pools| pools.first).collect();
+        self.view_from(&served, Records::OfAll, Some(homes)).await
     }
 
-    /// SKUs as far as availability needs: sums of what is sold or reserved are not exact. In the order asked for.
+    /// What can be sold of SKUs in channels now, in the order asked for: what the channel's own home has, else the shared one; of a channel
+    /// that may borrow, what both have.
     ///
     /// # Errors
     /// As [`Store::stock`].
-    pub async fn availability(&self, stocks: &[StockId]) -> Result<Vec<StockView>, Failure> {
-        self.view(stocks, Records::OfOverdue).await
+    pub async fn availability(&self, stocks: &[StockId]) -> Result<Vec<Offer>, Failure> {
+        let (pools, homes) = self.pools_of(stocks).await?;
+        let read: BTreeSet<StockId> = pools.iter().flat_map(Pools::all).cloned().collect();
+        let read: Vec<StockId> = read.into_iter().collect();
+        let views = self.view_from(&read, Records::OfOverdue, Some(homes)).await?;
+        let found: BTreeMap<&StockId, &StockView> = views.iter().map(|view| (&view.stock, view)).collect();
+        let offers = stocks.iter().zip(&pools).map(|(stock, pools)| {
+            let views = || pools.all().filter_map(|pool| found.get(pool));
+            // All of them were seen at the same instant, and there is one at least.
+            let as_of = views().map(|view| view.as_of).min().unwrap_or_default();
+            Offer { stock: stock.clone(), as_of, available: views().map(|view| view.level().available).sum() }
+        });
+        Ok(offers.collect())
+    }
+
+    /// The version of the settings of a SKU in a channel; nothing if it has no home there.
+    ///
+    /// # Errors
+    /// A [`Fault`] when the table cannot be read.
+    pub async fn settings_version(&self, stock: &StockId) -> Result<Option<u64>, Fault> {
+        let home = self.get_bucket(&stock.home()).await?;
+        Ok(home.as_ref().and_then(Bucket::home).map(|home| home.version))
     }
 
     /// Each SKU as if all of its buckets had been seen at once: if units moved between them meanwhile, it looks again.
     async fn view(&self, stocks: &[StockId], depth: Records) -> Result<Vec<StockView>, Failure> {
+        self.view_from(stocks, depth, None).await
+    }
+
+    /// The same, where the homes were just read.
+    pub(crate) async fn view_from(
+        &self,
+        stocks: &[StockId],
+        depth: Records,
+        mut seen: Option<Homes>,
+    ) -> Result<Vec<StockView>, Failure> {
+        let wanted: BTreeSet<BucketId> = stocks.iter().map(StockId::home).collect();
         for _ in 0..MAX_LOOKS {
-            let as_of = self.now();
-            let homes = self.get_buckets(stocks.iter().map(StockId::home)).await?;
+            let Homes { as_of, mut homes } = match seen.take() {
+                Some(seen) => seen,
+                None => Homes { as_of: self.now(), homes: self.get_buckets(wanted.iter().cloned()).await? },
+            };
+            homes.retain(|id, _| wanted.contains(id));
             let unknown: Vec<_> = stocks.iter().filter(|stock| !homes.contains_key(&stock.home())).collect();
             if !unknown.is_empty() {
                 let skus = unknown.into_iter().map(|stock| stock.sku.clone()).collect();
@@ -115,6 +168,7 @@ impl Store {
         } else {
             false
         };
+        self.routes.forget_shared(stock);
         let version = if created { 1 } else { self.change_settings(stock, settings, if_match).await? };
         if settings.expected_peak_per_second == 0 {
             self.fold_all(stock).await?;

@@ -12,6 +12,7 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    bucket::StockId,
     ids::{Fingerprint, Reference, ReservationId, Sku},
     refusal::Refusal,
     reservation::{
@@ -23,7 +24,10 @@ use futures::future::join_all;
 
 use crate::{
     Failure, Fault, Store,
-    flow::acquire::{Acquired, Missing},
+    flow::{
+        acquire::{Acquired, Missing},
+        pools::Wanted,
+    },
     item::decode_reservation,
     table::Written,
     write,
@@ -38,6 +42,8 @@ pub(crate) struct Taking {
     pub(crate) lines: Vec<Line>,
     pub(crate) hold_seconds: u64,
     pub(crate) order_id: Option<Reference>,
+    /// The line of a marketplace's order.
+    pub(crate) line: Option<Reference>,
     pub(crate) session_id: Option<Reference>,
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) begin: Begin,
@@ -61,6 +67,8 @@ pub(crate) enum Terms {
     Hold,
     /// Confirmed at once. A refusal may cost a refund: it is recorded before it is answered, and kept.
     Sale,
+    /// Active, while a marketplace checks the payment of an order that it has taken.
+    Pending,
 }
 
 /// What came of it.
@@ -86,6 +94,7 @@ impl Taking {
             lines: request.cart.lines().to_vec(),
             hold_seconds: request.hold_seconds,
             order_id: request.order_id.clone(),
+            line: None,
             session_id: request.session_id.clone(),
             fingerprint: Some(request.fingerprint()),
             begin: if request.kind == Kind::Order { Begin::Trying } else { Begin::Recalling },
@@ -93,12 +102,18 @@ impl Taking {
     }
 
     /// The record of this request. `latest` is the end of its latest hold.
-    fn record(&self, status: Status, allocations: Vec<Allocation>, now: Timestamp, latest: Timestamp) -> Reservation {
+    pub(crate) fn record(
+        &self,
+        status: Status,
+        allocations: Vec<Allocation>,
+        now: Timestamp,
+        latest: Timestamp,
+    ) -> Reservation {
         Reservation {
             id: self.id.clone(),
             kind: match self.terms {
                 Terms::Hold => Kind::Reservation,
-                Terms::Sale => Kind::Order,
+                Terms::Sale | Terms::Pending => Kind::Order,
             },
             status,
             channel: self.channel.clone(),
@@ -107,9 +122,10 @@ impl Taking {
             expires_at: allocations.iter().map(|own| own.hold.expires_at).min().unwrap_or(latest),
             allocations,
             order_id: self.order_id.clone(),
+            line: self.line.clone(),
             session_id: self.session_id.clone(),
             fingerprint: self.fingerprint.clone(),
-            purge_at: (self.terms == Terms::Hold).then(|| purge_after(latest)),
+            purge_at: (self.terms != Terms::Sale).then(|| purge_after(latest)),
             extensions: BTreeMap::new(),
         }
     }
@@ -120,9 +136,10 @@ impl Store {
     pub(crate) async fn take(&self, taking: &Taking) -> Result<Taken, Failure> {
         let now = self.now();
         let expires_at = now.plus_seconds(taking.hold_seconds);
-        let lines = taking.lines.iter().map(|line| {
-            let stock = domain::bucket::StockId { sku: line.sku.clone(), channel: taking.channel.clone() };
-            self.acquire(&taking.id, stock, line.quantity, expires_at, taking.begin)
+        let lines = taking.lines.iter().map(|line| async move {
+            let stock = StockId { sku: line.sku.clone(), channel: taking.channel.clone() };
+            let (id, quantity, begin) = (&taking.id, line.quantity, taking.begin);
+            self.acquire_in_pools(&Wanted { id, stock: &stock, quantity, expires_at, begin }).await
         });
         let acquired: Vec<Acquired> = join_all(lines).await.into_iter().collect::<Result<_, _>>()?;
         let reason = refusal_of(&taking.lines, &acquired);
@@ -146,7 +163,7 @@ impl Store {
     /// Records that the units are held, or sold.
     pub(crate) async fn record(&self, taking: &Taking, holds: Holds, now: Timestamp) -> Result<Taken, Fault> {
         let status = match taking.terms {
-            Terms::Hold => Status::Active,
+            Terms::Hold | Terms::Pending => Status::Active,
             Terms::Sale => Status::Confirmed { at: now },
         };
         let record = taking.record(status, holds.fitting.clone(), now, holds.latest);
@@ -205,10 +222,10 @@ impl Store {
 
 /// Everything that one attempt holds.
 pub(crate) struct Holds {
-    fitting: Vec<Allocation>,
-    leftovers: Vec<Allocation>,
+    pub(crate) fitting: Vec<Allocation>,
+    pub(crate) leftovers: Vec<Allocation>,
     /// The end of the latest of them.
-    latest: Timestamp,
+    pub(crate) latest: Timestamp,
 }
 
 impl Holds {
@@ -227,7 +244,7 @@ impl Holds {
         Self { fitting, leftovers, latest: latest.map_or(expires_at, |latest| latest.max(expires_at)) }
     }
 
-    fn all(&self) -> Vec<Allocation> {
+    pub(crate) fn all(&self) -> Vec<Allocation> {
         self.fitting.iter().chain(&self.leftovers).cloned().collect()
     }
 }

@@ -1,4 +1,4 @@
-//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`. The names are short
+//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`, `joined`. The names are short
 //! because a hot bucket's bytes are money and time.
 
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ pub(crate) fn encode_bucket(id: &BucketId, bucket: &Bucket) -> Item {
             if home.shortfall > 0 {
                 item.insert("owed".to_owned(), number(home.shortfall));
             }
+            if home.joined {
+                item.insert("joined".to_owned(), number(1));
+            }
             item.insert(keys::LIST.to_owned(), text(keys::STOCK_LIST));
             item.insert(keys::RANK.to_owned(), text(&id.stock));
         }
@@ -60,6 +63,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
             version: reader.required("v", as_number)?,
             expected_peak_per_second: reader.required("peak", as_number)?,
             shortfall: reader.optional("owed", as_more_than_zero)?.unwrap_or(0),
+            joined: reader.optional("joined", as_mark)?.is_some(),
         })
     };
     Ok(Bucket {
@@ -71,7 +75,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
     })
 }
 
-/// A child is marked with 1, whatever it owes.
+/// A mark is 1: a child's, whatever it owes, and that of a home whose channel sells from the shared stock.
 fn as_mark(value: &AttributeValue) -> Option<u64> {
     as_number(value).filter(|mark| *mark == 1)
 }

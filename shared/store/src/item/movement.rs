@@ -28,6 +28,9 @@ pub(crate) fn encode_movement(movement: &Movement) -> Item {
     if movement.shortfall > 0 {
         item.insert("shortfall".to_owned(), number(movement.shortfall));
     }
+    if let Some(other) = &movement.other {
+        item.insert("other".to_owned(), text(other));
+    }
     item
 }
 
@@ -36,12 +39,18 @@ pub(crate) fn decode_movement(item: &Item) -> Result<Movement, Fault> {
     let reader = Reader::new(item);
     let quantity = reader.required("quantity", as_number)?;
     let kind = reader.required("kind", |value| MovementKind::from_parts(as_text(value)?, quantity))?;
+    let is_transfer = matches!(kind, MovementKind::Transfer(_));
+    let other = reader.optional("other", parsed)?;
+    if is_transfer != other.is_some() {
+        return Err(reader.malformed("another channel is named if and only if units changed channels"));
+    }
     Ok(Movement {
         id: keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no movement"))?,
         stock: StockId { sku: reader.required("sku", parsed)?, channel: reader.required("channel", parsed)? },
         kind,
         delta: reader.required("delta", as_number)?,
         shortfall: reader.optional("shortfall", as_more_than_zero)?.unwrap_or(0),
+        other,
         reason: reader.required("reason", parsed)?,
         actor: reader.required("actor", as_text)?.to_owned(),
         at: reader.required("at", as_instant)?,

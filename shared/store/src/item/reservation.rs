@@ -52,6 +52,11 @@ pub(crate) fn encode_reservation(record: &Reservation) -> Item {
         }
     };
     set("order_id", record.order_id.as_ref().map(text));
+    set("line", record.line.as_ref().map(text));
+    if let (Some(_), Some(stock)) = (&record.line, record.stocks().next()) {
+        set(keys::LIST, Some(text(keys::sale_list(&stock))));
+        set(keys::RANK, Some(text(keys::sale_rank(record.created_at, &record.id))));
+    }
     set("session_id", record.session_id.as_ref().map(text));
     set("fingerprint", record.fingerprint.as_ref().map(text));
     set("ttl", record.purge_at.map(instant));
@@ -108,6 +113,7 @@ pub(crate) fn decode_reservation(item: &Item) -> Result<Reservation, Fault> {
         created_at: reader.required("created_at", as_instant)?,
         expires_at: reader.required("expires_at", as_instant)?,
         order_id: reader.optional("order_id", parsed)?,
+        line: reader.optional("line", parsed)?,
         session_id: reader.optional("session_id", parsed)?,
         fingerprint: reader.optional("fingerprint", parsed)?,
         purge_at: reader.optional("ttl", as_instant)?,

@@ -30,6 +30,10 @@ async fn a_reservation_is_two_writes_and_its_payment_is_one() {
     let usage = bench.meter.take();
     assert_eq!((usage.requests.as_slice(), usage.wcu), (["UpdateItem", "UpdateItem"].as_slice(), 2.0));
 
+    // Whether the channel may borrow is asked when it is short, and remembered for half a minute.
+    bench.reserve("first", &["tea=11"]).await.unwrap_err();
+    let usage = bench.meter.take();
+    assert_eq!((usage.requests.as_slice(), usage.wcu), (["UpdateItem", "GetItem", "GetItem"].as_slice(), 0.0));
     bench.reserve("four", &["tea=11"]).await.unwrap_err();
     let usage = bench.meter.take();
     // The refused write is billed as one unit by DynamoDB, though no answer says so; the read finds no earlier record.

@@ -1,6 +1,8 @@
 //! Each conditional write alone: applied where every condition holds, refused by each condition in turn, and what is stored
 //! afterwards. A line of these tables fails if its condition is taken out of the expression.
 
+mod sales;
+
 use domain::{
     bucket::{Bucket, BucketId, Hold, Home, Role},
     group_commit::Commit,
@@ -19,7 +21,7 @@ use crate::{
     write::{child, credit, decide, group, hold, movement as moves, record, release, settings, settle},
 };
 
-fn home(free: u64, holds: &[(&str, &str)]) -> Bucket {
+pub(super) fn home(free: u64, holds: &[(&str, &str)]) -> Bucket {
     Bucket {
         free,
         holds: holds.iter().map(|(key, hold)| (rid(key), hold.parse().unwrap())).collect(),
@@ -29,27 +31,27 @@ fn home(free: u64, holds: &[(&str, &str)]) -> Bucket {
     }
 }
 
-fn kid(free: u64, holds: &[(&str, &str)]) -> Bucket {
+pub(super) fn kid(free: u64, holds: &[(&str, &str)]) -> Bucket {
     Bucket { role: Role::Child { owes_home: false }, ..home(free, holds) }
 }
 
-fn with_shortfall(bucket: Bucket, shortfall: u64) -> Bucket {
+pub(super) fn with_shortfall(bucket: Bucket, shortfall: u64) -> Bucket {
     Bucket { role: Role::Home(Home { shortfall, ..Home::default() }), ..bucket }
 }
 
 /// The same bucket after units came to it or left it by a movement or from a child.
-fn moved(bucket: Bucket) -> Bucket {
+pub(super) fn moved(bucket: Bucket) -> Bucket {
     let Role::Home(home) = bucket.role else { return bucket };
     Bucket { role: Role::Home(Home { generation: home.generation + 1, ..home }), ..bucket }
 }
 
-fn tea() -> BucketId {
+pub(super) fn tea() -> BucketId {
     stock("tea").home()
 }
 
 /// Puts `before`, sends the write, and compares: `Some(after)` if it must be applied, nothing if it must be refused with the
 /// bucket unchanged.
-async fn check(bench: &Bench, name: &str, before: Option<&Bucket>, write: Write, after: Option<Bucket>) {
+pub(super) async fn check(bench: &Bench, name: &str, before: Option<&Bucket>, write: Write, after: Option<Bucket>) {
     let id: BucketId = tea();
     bench
         .store
@@ -257,6 +259,7 @@ fn reservation(status: Status, expires_at: Timestamp, purge_at: Option<Timestamp
         session_id: None,
         fingerprint: None,
         purge_at,
+        line: None,
         extensions: std::collections::BTreeMap::new(),
     }
 }

@@ -24,12 +24,14 @@ use aws_sdk_dynamodb::{
 use domain::{
     audit::{Audit, Report},
     bucket::{Bucket, BucketId, StockId},
-    ids::{Caller, Channel, MovementId, Reference, ReservationId},
+    ids::{Caller, Channel, MovementId, Reference, ReservationId, TransferId},
     limits::DEFAULT_HOLD_SECONDS,
     movement::{MovementKind, MovementRequest},
+    quantity::Quantity,
     reservation::{Cart, Kind, Reservation, ReservationRequest},
     stock::{Level, Settings},
     time::{Clock, Timestamp},
+    transfer::TransferRequest,
 };
 
 use super::mishap::Mishaps;
@@ -185,6 +187,23 @@ pub(super) fn stock(sku: &str) -> StockId {
     StockId { sku: sku.parse().unwrap(), channel: Channel::own() }
 }
 
+pub(super) fn stock_in(sku: &str, channel: &str) -> StockId {
+    StockId { sku: sku.parse().unwrap(), channel: channel.parse().unwrap() }
+}
+
+/// A transfer of tea under `key`.
+pub(super) fn move_units(key: &str, units: u64, from: &str, to: &str) -> TransferRequest {
+    TransferRequest {
+        id: TransferId::derive(&Caller::new("test"), &key.parse().unwrap()),
+        sku: "tea".parse().unwrap(),
+        from: from.parse().unwrap(),
+        to: to.parse().unwrap(),
+        quantity: Quantity::new(units).unwrap(),
+        reason: "test".parse().unwrap(),
+        actor: "test".to_owned(),
+    }
+}
+
 /// A request under `key` for lines like `["tea=2", "milk=1"]`.
 pub(super) fn request(kind: Kind, key: &str, lines: &[&str]) -> ReservationRequest {
     ReservationRequest {
@@ -257,6 +276,12 @@ impl Bench {
     /// Removes a bucket without any condition.
     pub(super) async fn remove_bucket(&self, id: &BucketId) {
         let key = crate::item::text(keys::bucket(id));
+        self.store.client.delete_item().table_name(&*self.store.table).key(keys::PK, key).send().await.unwrap();
+    }
+
+    /// Removes an item without any condition.
+    pub(super) async fn remove_item(&self, key: &str) {
+        let key = crate::item::text(key);
         self.store.client.delete_item().table_name(&*self.store.table).key(keys::PK, key).send().await.unwrap();
     }
 

@@ -4,17 +4,26 @@
 
 use domain::{
     bucket::{BucketId, Home, Role},
+    channel::{ChannelKind, ChannelSettings, Overflow},
     group_commit::Commit,
-    ids::Channel,
-    movement::Movement,
+    ids::{Channel, MovementId},
+    movement::{Movement, MovementKind, MovementRequest},
+    quantity::Quantity,
+    redistribution::{Memory, Rule, Weights},
     reservation::{CancelReason, Kind, Reservation, Status},
+    sale::{Aftermath, ForcedSale, SaleKey},
     stock::Settings,
 };
 
-use super::engine::{at, movement, order, rid, stock};
+use super::engine::{at, move_units, movement, order, rid, stock, stock_in};
 use crate::{
+    StoredRule,
     table::Write,
-    write::{child, credit, decide, group, hold, movement as moves, record, release, settings, settle},
+    write::{
+        channel, child, credit, decide, force, give_back, group, hold, movement as moves, pool, record, release, rule,
+        sale, settings, settle,
+        transfer::{Target, transfer},
+    },
 };
 
 fn show(writes: &[Write]) -> String {
@@ -35,8 +44,46 @@ fn reservation(status: Status) -> Reservation {
         session_id: Some(order("s-1")),
         fingerprint: Some(domain::ids::Fingerprint::of("x", &[])),
         purge_at: Some(at(87_300)),
+        line: None,
         extensions: std::collections::BTreeMap::new(),
     }
+}
+
+fn transfers() -> Vec<(&'static str, Vec<Write>)> {
+    let home: BucketId = "tea#own".parse().unwrap();
+    let (from, to) = (stock("tea"), stock_in("tea", "ebay"));
+    let request = move_units("k", 7, "own", "ebay");
+    let movements = request.cause().movements(&[request.as_move()], at(0));
+    let by_sales = Rule {
+        weights: Weights::RecentSales,
+        minimum: [(Channel::own(), 5)].into(),
+        trigger_below: 3,
+        reason: Some("festival".parse().unwrap()),
+    };
+    let fixed = Rule { weights: Weights::Fixed([(Channel::own(), 2)].into()), reason: None, ..by_sales.clone() };
+    let seen = StoredRule { rule: by_sales.clone(), memory: Memory { looks: 4, ..Memory::default() }, version: 2 };
+    let memory = Memory {
+        looks: 5,
+        seen_at: Some(at(9)),
+        sold: [(Channel::own(), 12)].into(),
+        recent: [(Channel::own(), 2_500)].into(),
+    };
+    vec![
+        ("transfer", transfer(&from, &to, Target::Home { shortfall: 2 }, 7, &movements)),
+        ("transfer_to_a_new_home", transfer(&from, &to, Target::None, 7, &movements)),
+        ("pool_open", vec![pool::open(&to, 7)]),
+        ("pool_take", vec![pool::take(&home, 7, 3, false)]),
+        ("pool_take_and_join", vec![pool::take(&home, 7, 3, true)]),
+        ("pool_give", vec![pool::give(&home, 7, 0, 3, false)]),
+        ("pool_give_covering_a_part", vec![pool::give(&home, 7, 9, 3, false)]),
+        ("pool_give_covering_all", vec![pool::give(&home, 7, 5, 3, false)]),
+        ("pool_give_to_a_joined_one", vec![pool::give(&home, 7, 9, 3, true)]),
+        ("rule_create", vec![rule::create(&from.sku, &by_sales)]),
+        ("rule_change", vec![rule::change(&from.sku, &by_sales, None)]),
+        ("rule_change_if_match", vec![rule::change(&from.sku, &fixed, Some(3))]),
+        ("rule_look", vec![rule::look(&from.sku, &seen, &memory)]),
+        ("rule_remove", vec![rule::remove(&from.sku)]),
+    ]
 }
 
 #[test]
@@ -45,8 +92,7 @@ fn golden() {
     let fourth: BucketId = "tea#own#4".parse().unwrap();
     let id = rid("k");
     let three: domain::bucket::Hold = "3@1800000900".parse().unwrap();
-    let window =
-        Home { first_child: 2, next_child: 4, generation: 3, version: 1, expected_peak_per_second: 0, shortfall: 0 };
+    let window = Home { first_child: 2, next_child: 4, generation: 3, version: 1, ..Home::default() };
     let short = |shortfall| domain::bucket::Bucket {
         free: 5,
         holds: std::collections::BTreeMap::new(),
@@ -120,8 +166,86 @@ fn golden() {
         ("settings_change", vec![settings::change(&stock("tea"), Settings::default(), None)]),
         ("settings_change_if_match", vec![settings::change(&stock("tea"), Settings::default(), Some(3))]),
     ];
+    compare(goldens);
+}
+
+#[test]
+fn golden_of_sales_and_channels() {
+    let id = rid("k");
+    let three: domain::bucket::Hold = "3@1800000900".parse().unwrap();
+    let short = |shortfall| domain::bucket::Bucket {
+        free: 5,
+        holds: std::collections::BTreeMap::new(),
+        sold: 0,
+        watermark: None,
+        role: Role::Home(Home {
+            first_child: 2,
+            next_child: 4,
+            generation: 3,
+            version: 1,
+            shortfall,
+            ..Home::default()
+        }),
+    };
+    let line = Reservation {
+        kind: Kind::Order,
+        channel: "amazon".parse().unwrap(),
+        lines: vec!["tea=3".parse().unwrap()],
+        allocations: vec!["tea#shared=3@1800000900".parse().unwrap()],
+        line: Some(order("l-1")),
+        session_id: None,
+        ..reservation(Status::Active)
+    };
+    let key = SaleKey { channel: "amazon".parse().unwrap(), order: order("o-1"), line: order("l-1") };
+    let (sku, quantity) = (stock("tea").sku, three.quantity);
+    let forced = |missing| ForcedSale { key: key.clone(), sku: sku.clone(), quantity, missing, at: at(0) };
+    let came_back = |stock: &str, units: u64| {
+        let stock = stock.parse::<BucketId>().unwrap().stock;
+        let request = MovementRequest {
+            id: MovementId::of_return(&id, 2, &stock),
+            stock,
+            kind: MovementKind::Return(Quantity::new(units).unwrap()),
+            reason: key.reason_for_a_return(),
+            actor: "channel amazon".to_owned(),
+        };
+        Movement::new(&request, units.cast_signed(), 0, at(0))
+    };
+    let amazon: Channel = "amazon".parse().unwrap();
+    let settings = ChannelSettings::new(ChannelKind::Amazon);
+    let elsewhere = ChannelSettings {
+        overflow: Overflow::Borrow,
+        endpoint: Some("http://127.0.0.1:9".to_owned()),
+        options: [("seller".to_owned(), "A1".to_owned())].into(),
+        ..settings.clone()
+    };
+    compare(vec![
+        ("force_at_home", force::at_home(&stock("tea"), &short(0), &id, three, &forced(1))),
+        ("force_at_a_short_home", force::at_home(&stock("tea"), &short(2), &id, three, &forced(1))),
+        ("force_in_a_child", force::in_child(&stock("tea"), &short(2), &id, three, &forced(1))),
+        ("sale_wait", vec![sale::wait(&id, at(900), at(1_209_600), at(10))]),
+        ("sale_confirm", vec![sale::confirm(&id, at(10))]),
+        ("sale_cancel", vec![sale::cancel(&id)]),
+        ("sale_give_back", give_back::give_back(&id, Aftermath::default(), 2, &[(came_back("tea#own", 2), 0)])),
+        (
+            "sale_give_back_more",
+            give_back::give_back(
+                &id,
+                Aftermath { returned: 2, shipped: false },
+                5,
+                &[(came_back("tea#shared", 1), 4), (came_back("tea#own", 2), 0)],
+            ),
+        ),
+        ("sale_ship", vec![give_back::ship(&id)]),
+        ("record_sale", vec![record::record(&line)]),
+        ("channel_create", vec![channel::create(&amazon, &settings)]),
+        ("channel_change", vec![channel::change(&amazon, &settings, None)]),
+        ("channel_change_if_match", vec![channel::change(&amazon, &elsewhere, Some(3))]),
+    ]);
+}
+
+fn compare(goldens: Vec<(&str, Vec<Write>)>) {
     insta::with_settings!({ snapshot_path => "../../tests/golden", prepend_module_to_snapshot => false, omit_expression => true }, {
-        for (name, writes) in goldens {
+        for (name, writes) in goldens.into_iter().chain(transfers()) {
             insta::assert_snapshot!(name, show(&writes));
         }
     });

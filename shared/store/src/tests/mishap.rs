@@ -34,12 +34,36 @@ type Planned = (&'static str, String, Mishap);
 pub(super) struct Mishaps {
     planned: Arc<Mutex<Vec<Planned>>>,
     dates: Arc<Mutex<Vec<(String, String)>>>,
+    /// How many writes are applied before nothing is any more.
+    last_writes: Arc<Mutex<Option<usize>>>,
 }
 
 impl Mishaps {
     pub(super) fn plan(&self, operation: &'static str, text: &str, mishap: Mishap, times: usize) {
         let planned = std::iter::repeat_n((operation, text.to_owned(), mishap), times);
         self.planned.lock().unwrap().extend(planned);
+    }
+
+    /// The process dies after so many more writes: no other request is applied.
+    pub(super) fn die_after(&self, writes: usize) {
+        *self.last_writes.lock().unwrap() = Some(writes);
+    }
+
+    /// Another process takes over. Says whether the last one died.
+    pub(super) fn rise(&self) -> bool {
+        self.last_writes.lock().unwrap().take() == Some(0)
+    }
+
+    fn is_dead(&self, operation: &str) -> bool {
+        let mut last_writes = self.last_writes.lock().unwrap();
+        match last_writes.as_mut() {
+            Some(0) => true,
+            Some(left) if matches!(operation, "UpdateItem" | "PutItem" | "TransactWriteItems" | "DeleteItem") => {
+                *left -= 1;
+                false
+            }
+            _ => false,
+        }
     }
 
     /// None is to come.
@@ -100,6 +124,9 @@ impl HttpConnector for FaultyConnector {
             let body = format!(r#"{{"__type":"com.amazonaws.dynamodb.v20120810#{code}","message":"planned"}}"#);
             HttpResponse::new(400.try_into().unwrap(), SdkBody::from(body))
         };
+        if self.mishaps.is_dead(&operation) {
+            return HttpConnectorFuture::ready(Ok(answer("AccessDeniedException")));
+        }
         match self.mishaps.next(&operation, &body) {
             None => self.connector.call(request),
             Some(Mishap::Throttled) => HttpConnectorFuture::ready(Ok(answer("ThrottlingException"))),

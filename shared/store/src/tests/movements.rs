@@ -95,7 +95,7 @@ async fn a_count_below_what_is_held_is_a_shortfall_and_breaks_no_hold() {
     bench.reserve("b", &["tea=2"]).await.unwrap();
     let counted = bench.store.move_stock(&movement("m", "tea", "count", 3)).await.unwrap().movement;
     assert_eq!((counted.delta, counted.shortfall), (-7, 2));
-    assert_eq!(bench.store.list_shortfalls(10, None).await.unwrap().items, [counted]);
+    assert_eq!(bench.store.list_shortfalls(10, None).await.unwrap().items, [crate::Shortfall::Count(counted)]);
     let level = bench.level("tea").await;
     assert_eq!((level.available, level.reserved, level.shortfall, level.on_hand()), (0, 5, 2, 3));
     assert!(bench.reserve("c", &["tea=1"]).await.is_err());
@@ -225,7 +225,7 @@ async fn a_count_while_children_fold_counts_nothing_twice() {
             for _ in 0..20 {
                 let seen = bench.store.availability(&[stock("tea")]).await;
                 match seen {
-                    Ok(views) => assert_eq!(views[0].level().available, 640),
+                    Ok(offers) => assert_eq!(offers[0].available, 640),
                     Err(failure) => assert_eq!(refusal(failure), Refusal::Contended),
                 }
                 let key = format!("r{round}");

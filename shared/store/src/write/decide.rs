@@ -20,13 +20,13 @@ use crate::{
 const STATUS: &str = "#status";
 const TTL: &str = "#ttl";
 
-/// **Confirm**: one write for the whole cart.
+/// **Confirm**: one write for the whole cart. Not the line of a marketplace's order, which says itself when it is paid ([`super::sale`]).
 pub(crate) fn confirm(id: &ReservationId, order_id: Option<&Reference>, now: Timestamp) -> Write {
     let set_order = if order_id.is_some() { ", order_id = :order" } else { "" };
     let write = Write::update(
         keys::reservation(id),
         format!("SET #status = :confirmed, confirmed_at = :now{set_order} REMOVE #ttl"),
-        "#status = :active AND expires_at > :now",
+        "#status = :active AND expires_at > :now AND attribute_not_exists(line)",
     )
     .name(STATUS, "status")
     .name(TTL, "ttl")
@@ -39,13 +39,17 @@ pub(crate) fn confirm(id: &ReservationId, order_id: Option<&Reference>, now: Tim
     }
 }
 
-/// **Cancel**; its holds are released afterwards.
+/// **Cancel**; its holds are released afterwards. Not the line of a marketplace's order: only the marketplace can cancel that.
 pub(crate) fn cancel(id: &ReservationId) -> Write {
-    Write::update(keys::reservation(id), "SET #status = :canceled, reason = :requested", "#status = :active")
-        .name(STATUS, "status")
-        .value(":canceled", text(status::CANCELED))
-        .value(":requested", text(crate::item::reason::REQUESTED))
-        .value(":active", text(status::ACTIVE))
+    Write::update(
+        keys::reservation(id),
+        "SET #status = :canceled, reason = :requested",
+        "#status = :active AND attribute_not_exists(line)",
+    )
+    .name(STATUS, "status")
+    .value(":canceled", text(status::CANCELED))
+    .value(":requested", text(crate::item::reason::REQUESTED))
+    .value(":active", text(status::ACTIVE))
 }
 
 /// **Expire**: nobody paid in time.

@@ -49,6 +49,7 @@ pub(crate) fn shortfall(movement: &Movement, home: &Bucket) -> Vec<Write> {
     vec![update, explain(movement), Write::put(listed, "attribute_not_exists(pk)")]
 }
 
-fn explain(movement: &Movement) -> Write {
+/// The item that explains it.
+pub(crate) fn explain(movement: &Movement) -> Write {
     Write::put(encode_movement(movement), "attribute_not_exists(pk)")
 }

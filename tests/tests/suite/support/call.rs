@@ -60,6 +60,10 @@ impl Api {
         Call::new(self, Method::PUT, path).json(body)
     }
 
+    pub fn delete(&self, path: &str) -> Call {
+        Call::new(self, Method::DELETE, path)
+    }
+
     /// With a key that no other call has.
     pub fn post(&self, path: &str, body: &Value) -> Call {
         static KEYS: AtomicUsize = AtomicUsize::new(0);
@@ -134,6 +138,50 @@ impl Api {
 
     pub fn put_stock(&self, sku: &str, settings: &Value) -> Call {
         self.put(&format!("/v1/stock/{sku}"), settings)
+    }
+
+    /// A sale without a hold in another channel than the own one.
+    pub fn order_in(&self, channel: &str, lines: &[(&str, u64)]) -> Call {
+        self.post("/v1/orders", &json!({ "channel": channel, "lines": self::lines(lines) }))
+    }
+
+    pub fn transfer(&self, sku: &str, from: &str, to: &str, quantity: u64) -> Call {
+        let body = json!({ "from": from, "to": to, "quantity": quantity, "reason": format!("{quantity} to {to}") });
+        self.post(&format!("/v1/stock/{sku}/transfers"), &body)
+    }
+
+    pub fn put_quotas(&self, sku: &str, numbers: &[(&str, u64)]) -> Call {
+        let channels: serde_json::Map<String, Value> =
+            numbers.iter().map(|(channel, number)| ((*channel).to_owned(), json!(number))).collect();
+        self.put(&format!("/v1/stock/{sku}/quotas"), &json!({ "channels": channels, "reason": "quotas" }))
+    }
+
+    pub fn quotas(&self, sku: &str) -> Call {
+        self.get(&format!("/v1/stock/{sku}/quotas"))
+    }
+
+    pub fn put_rule(&self, sku: &str, rule: &Value) -> Call {
+        self.put(&format!("/v1/stock/{sku}/redistribution"), rule)
+    }
+
+    pub fn rule(&self, sku: &str) -> Call {
+        self.get(&format!("/v1/stock/{sku}/redistribution"))
+    }
+
+    pub fn run_rule(&self, sku: &str) -> Call {
+        self.post(&format!("/v1/stock/{sku}/redistribution/run"), &json!({}))
+    }
+
+    pub fn put_channel(&self, channel: &str, settings: &Value) -> Call {
+        self.put(&format!("/v1/channels/{channel}"), settings)
+    }
+
+    pub fn put_listing(&self, channel: &str, sku: &str, listing: &Value) -> Call {
+        self.put(&format!("/v1/channels/{channel}/listings/{sku}"), listing)
+    }
+
+    pub fn channel_status(&self, channel: &str) -> Call {
+        self.get(&format!("/v1/channels/{channel}/status"))
     }
 
     pub fn movement(&self, sku: &str, kind: &str, quantity: i64) -> Call {

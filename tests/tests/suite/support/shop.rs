@@ -15,7 +15,7 @@ use domain::{
     audit::{Audit, Report},
     time::Clock,
 };
-use holdfast::local::{Options, Stack};
+use holdfast::local::{Options, Stack, Vendors};
 use serde_json::{Value, json};
 use store::{Store, StoredItem, stream::ArmedHold};
 
@@ -48,6 +48,16 @@ impl Shop {
         static SHOPS: AtomicUsize = AtomicUsize::new(0);
         let number = SHOPS.fetch_add(1, Ordering::Relaxed);
         Self::open_at(&format!("t{}-{number}", std::process::id()), None, external_dynamodb()).await
+    }
+
+    /// One that sells at these vendors, too.
+    pub async fn selling_at(vendors: Vendors) -> Self {
+        static SHOPS: AtomicUsize = AtomicUsize::new(0);
+        let prefix = format!("v{}-{}", std::process::id(), SHOPS.fetch_add(1, Ordering::Relaxed));
+        let options =
+            Options { dynamodb_endpoint: external_dynamodb(), prefix: prefix.clone(), vendors, ..Options::default() };
+        let stack = Stack::start(options).await.expect("the local stack starts");
+        Self { api: Api::new(stack.url()), stack, prefix }
     }
 
     /// One with these units whose orders stay in the queue.
@@ -109,6 +119,13 @@ impl Shop {
         if units > 0 {
             self.movement(sku, "receive", units.cast_signed()).await.expect(201);
         }
+    }
+
+    /// A SKU with so many units that belong to no channel.
+    pub async fn fill_shared(&self, sku: &str, units: u64) {
+        self.put_stock(&format!("{sku}?channel=shared"), &json!({})).await.expect(201);
+        let body = json!({ "kind": "receive", "quantity": units, "reason": "shared" });
+        self.post(&format!("/v1/stock/{sku}/movements?channel=shared"), &body).await.expect(201);
     }
 
     pub fn stack(&self) -> &Stack {
@@ -215,7 +232,7 @@ impl Shop {
     }
 
     /// Reads the table past everything that the service does, and more patiently than a handler.
-    fn store(&self) -> Store {
+    pub fn store(&self) -> Store {
         let patient = runtime::aws::local(self.stack.dynamodb_endpoint());
         let patient = patient.into_builder().timeout_config(TimeoutConfig::disabled()).build();
         let clock = Arc::new(self.stack.clock().clone());

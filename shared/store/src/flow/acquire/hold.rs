@@ -75,6 +75,11 @@ impl Search<'_> {
                 self.rest = rest.minus(hold.quantity);
                 self.acquired.allocations.push(allocation);
             }
+            Some(rest) if hold.quantity.units() <= rest.units() + self.spare => {
+                self.spare -= hold.quantity.units() - rest.units();
+                self.rest = None;
+                self.acquired.allocations.push(allocation);
+            }
             _ => self.acquired.leftovers.push(allocation),
         }
     }

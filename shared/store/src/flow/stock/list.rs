@@ -1,19 +1,32 @@
 //! Lists, page by page. A cursor is the place in the list, made opaque; the keys around it are derived.
 
-use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
-    bucket::StockId,
-    movement::Movement,
-    refusal::{FieldError, Refusal},
-    stock::StockView,
+    bucket::StockId, ids::ReservationId, movement::Movement, refusal::Refusal, sale::ForcedSale, stock::StockView,
 };
 
-use super::Records;
+use super::{
+    Records,
+    cursor::{after, opaque},
+};
 use crate::{
     Failure, Fault, Item, Page, Store,
-    item::{decode_movement, text},
+    item::{decode_forced, decode_movement},
     keys,
 };
+
+/// Units that somebody has bought or was promised, but that were not there when it was written down.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub enum Shortfall {
+    /// A count of the shelf found less than is held.
+    Count(Movement),
+    /// A marketplace had sold what nobody had.
+    Order {
+        /// The record of the line, or the one that it succeeds.
+        id: ReservationId,
+        /// The line.
+        sale: ForcedSale,
+    },
+}
 
 impl Store {
     /// All SKUs in all channels, by SKU.
@@ -48,49 +61,37 @@ impl Store {
         let list = keys::movement_list(stock);
         let after = cursor.map(|cursor| after(cursor, &list, keys::movement_at)).transpose()?;
         let page = self.list(list, true, limit, after).await?;
-        self.movements_of(page, str::to_owned).await
+        self.movements_of(page).await
     }
 
-    /// The counts that found less than was held, newest first.
+    /// The counts that found less than was held, and the marketplaces' orders that were recorded with less than they want, newest first.
     ///
     /// # Errors
     /// Refused with `InvalidRequest` for a cursor that is not ours; or a fault.
-    pub async fn list_shortfalls(&self, limit: usize, cursor: Option<&str>) -> Result<Page<Movement>, Failure> {
+    pub async fn list_shortfalls(&self, limit: usize, cursor: Option<&str>) -> Result<Page<Shortfall>, Failure> {
         let list = keys::SHORTFALL_LIST;
         let after = cursor.map(|cursor| after(cursor, list, keys::shortfall_at)).transpose()?;
         let page = self.list(list.to_owned(), true, limit, after).await?;
-        self.movements_of(page, keys::movement_of_shortfall).await
+        // A count says in its movement what it found, an order in the listed item itself.
+        let listed: Vec<String> = page.items.iter().map(|item| keys::of(item).to_owned()).collect();
+        let both = listed.iter().flat_map(|key| [key.clone(), keys::movement_of_shortfall(key)]);
+        let found = self.batch_get(both.collect()).await?;
+        let items = listed.iter().filter_map(|key| {
+            let of_order = found.get(key).map(decode_forced).transpose().map(Option::flatten);
+            let of_count = || found.get(&keys::movement_of_shortfall(key)).map(decode_movement).transpose();
+            let shortfall = of_order.and_then(|order| match order {
+                Some((id, sale)) => Ok(Some(Shortfall::Order { id, sale })),
+                None => Ok(of_count()?.map(Shortfall::Count)),
+            });
+            shortfall.transpose()
+        });
+        Ok(Page { items: items.collect::<Result<_, _>>()?, next_cursor: page.next_cursor.map(opaque) })
     }
 
-    async fn movements_of(
-        &self,
-        page: Page<Item>,
-        movement_key: fn(&str) -> String,
-    ) -> Result<Page<Movement>, Failure> {
-        let keys: Vec<String> = page.items.iter().map(|item| movement_key(keys::of(item))).collect();
+    async fn movements_of(&self, page: Page<Item>) -> Result<Page<Movement>, Failure> {
+        let keys: Vec<String> = page.items.iter().map(|item| keys::of(item).to_owned()).collect();
         let found = self.batch_get(keys.iter().cloned().collect()).await?;
         let items = keys.iter().filter_map(|key| found.get(key)).map(decode_movement).collect::<Result<_, _>>()?;
         Ok(Page { items, next_cursor: page.next_cursor.map(opaque) })
     }
-}
-
-fn opaque(rank: String) -> String {
-    URL_SAFE_NO_PAD.encode(rank)
-}
-
-/// The place that a cursor names, as DynamoDB wants it: a text that no place in such a list can have is refused here.
-fn after(cursor: &str, list: &str, key_at: fn(&str) -> Option<String>) -> Result<Item, Refusal> {
-    let place = || {
-        let rank = String::from_utf8(URL_SAFE_NO_PAD.decode(cursor).ok()?).ok()?;
-        Some((key_at(&rank)?, rank))
-    };
-    let Some((key, rank)) = place() else {
-        let detail = "must be a `next_cursor` of the same list".to_owned();
-        return Err(Refusal::InvalidRequest { errors: vec![FieldError { field: "cursor".to_owned(), detail }] });
-    };
-    Ok(Item::from([
-        (keys::PK.to_owned(), text(key)),
-        (keys::LIST.to_owned(), text(list)),
-        (keys::RANK.to_owned(), text(rank)),
-    ]))
 }

@@ -1,11 +1,11 @@
 //! Movements: each in one transaction with the item that explains it.
 
 use domain::{
-    bucket::Bucket,
+    bucket::{Bucket, StockId},
     ids::Sku,
     movement::{Movement, MovementKind, MovementRequest},
     quantity::Quantity,
-    refusal::Refusal,
+    refusal::{FieldError, Refusal},
     reservation::Shortage,
     resolve::Settling,
     stock::{CountPlan, StockView, plan_count},
@@ -21,7 +21,7 @@ use crate::{
 };
 
 /// How often a movement is planned anew when the stock changes underneath it.
-const MAX_ROUNDS: usize = 10;
+pub(super) const MAX_ROUNDS: usize = 10;
 
 /// A movement, and whether this very request had made it before.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -76,7 +76,7 @@ impl Store {
     }
 
     /// Units that arrive after a peak was announced are split for it, too. A failure is left to the shoppers, who split as well.
-    async fn split_what_came(&self, movement: &Movement) {
+    pub(super) async fn split_what_came(&self, movement: &Movement) {
         if movement.delta > 0
             && let Err(fault) = self.open_ahead(&movement.stock).await
         {
@@ -93,7 +93,7 @@ impl Store {
             Plan::Write(Box::new(movement), writes)
         };
         match request.kind {
-            MovementKind::Receive(quantity) => Ok(incoming(quantity.units())),
+            MovementKind::Receive(quantity) | MovementKind::Return(quantity) => Ok(incoming(quantity.units())),
             MovementKind::Adjust(correction) if correction.units() > 0 => {
                 Ok(incoming(correction.units().unsigned_abs()))
             }
@@ -101,6 +101,10 @@ impl Store {
                 self.plan_correction(request, correction.units().unsigned_abs(), home).await
             }
             MovementKind::Count(counted) => self.plan_count(request, counted).await,
+            MovementKind::Transfer(_) => {
+                let detail = "a transfer moves two stocks: `Store::transfer` does".to_owned();
+                Err(Refusal::InvalidRequest { errors: vec![FieldError { field: "kind".to_owned(), detail }] }.into())
+            }
         }
     }
 
@@ -112,26 +116,31 @@ impl Store {
         home: Option<&Bucket>,
     ) -> Result<Plan, Failure> {
         if home.is_some_and(|home| home.free < units) {
-            let view = self.tidied_view(request).await?;
-            let home_free = view.buckets.first().map_or(0, |(_, home)| home.free);
-            if view.free() < units {
-                // The request's range check makes this a quantity.
-                let requested = Quantity::new(units).map_err(|_| Refusal::Contended)?;
-                let sku = request.stock.sku.clone();
-                let lines = vec![Shortage { sku, requested, available: view.free() }];
-                return Err(Refusal::InsufficientStock { lines }.into());
-            }
-            if home_free < units {
-                self.fold_all(&request.stock).await?;
-            }
+            self.bring_together(&request.stock, units).await?;
         }
         let movement = Movement::new(request, -units.cast_signed(), 0, self.now());
         let writes = write::movement::outgoing(&movement, units, None);
         Ok(Plan::Write(Box::new(movement), writes))
     }
 
+    /// Makes it possible to take so many units from a home that has fewer: gives back what is over, and brings the children's units home.
+    pub(super) async fn bring_together(&self, stock: &StockId, units: u64) -> Result<(), Failure> {
+        let view = self.tidied_view(stock).await?;
+        let home_free = view.buckets.first().map_or(0, |(_, home)| home.free);
+        if view.free() < units {
+            // The request's range check makes this a quantity.
+            let requested = Quantity::new(units).map_err(|_| Refusal::Contended)?;
+            let lines = vec![Shortage { sku: stock.sku.clone(), requested, available: view.free() }];
+            return Err(Refusal::InsufficientStock { lines }.into());
+        }
+        if home_free < units {
+            self.fold_all(stock).await?;
+        }
+        Ok(())
+    }
+
     async fn plan_count(&self, request: &MovementRequest, counted: u64) -> Result<Plan, Failure> {
-        let view = self.tidied_view(request).await?;
+        let view = self.tidied_view(&request.stock).await?;
         let now = self.now();
         let seen = Some(view.home().generation);
         let (movement, writes) = match plan_count(&view, counted) {
@@ -165,7 +174,7 @@ impl Store {
     }
 
     /// Marks every child, so that units freed in it cover the home's shortfall. Says whether any was not marked yet.
-    async fn mark_children(&self, view: &StockView) -> Result<bool, Failure> {
+    pub(crate) async fn mark_children(&self, view: &StockView) -> Result<bool, Failure> {
         let mut marked_any = false;
         for (id, bucket) in &view.buckets {
             if bucket.role == (domain::bucket::Role::Child { owes_home: false }) {
@@ -178,26 +187,30 @@ impl Store {
     }
 
     /// The stock after every hold whose time is over has been resolved.
-    async fn tidied_view(&self, request: &MovementRequest) -> Result<StockView, Failure> {
-        let stocks = std::slice::from_ref(&request.stock);
+    pub(crate) async fn tidied_view(&self, stock: &StockId) -> Result<StockView, Failure> {
+        let mut views = self.tidied(std::slice::from_ref(stock)).await?;
+        views.pop().ok_or_else(|| unknown(&stock.sku))
+    }
+
+    /// The same of several stocks, in the order asked for.
+    pub(super) async fn tidied(&self, stocks: &[StockId]) -> Result<Vec<StockView>, Failure> {
         let now = self.now();
-        let mut tidied = false;
+        let mut tidied = 0;
         for view in self.view(stocks, Records::OfOverdue).await? {
             for (bucket, found) in &view.buckets {
                 for (id, hold) in found.holds.iter().filter(|(_, hold)| hold.is_over(now)) {
                     let record = view.records.get(id).cloned();
                     self.resolve_seen(bucket, id, *hold, record, Settling::WhenOver).await?;
-                    tidied = true;
+                    tidied += 1;
                 }
             }
         }
-        tracing::debug!(tidied, stock = %request.stock, "looked at overdue holds before a movement");
-        let mut views = self.view(stocks, Records::OfAll).await?;
-        views.pop().ok_or_else(|| unknown(&request.stock.sku))
+        tracing::debug!(tidied, stocks = stocks.len(), "looked at overdue holds before a movement");
+        self.view(stocks, Records::OfAll).await
     }
 }
 
-fn unknown(sku: &Sku) -> Failure {
+pub(super) fn unknown(sku: &Sku) -> Failure {
     Refusal::UnknownSku { skus: vec![sku.clone()] }.into()
 }
 

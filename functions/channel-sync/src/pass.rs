@@ -1,0 +1,234 @@
+//! One pass over listings of one channel.
+
+use std::collections::BTreeSet;
+
+use channels::{CallError, Connector, Push, Shown, Target};
+use domain::{
+    channel::ChannelSettings,
+    ids::Channel,
+    listing::{
+        Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, SyncState, claimed, count_from, judge, next, settled,
+        taken,
+    },
+    publish::{Change, Counted, Pushed},
+    pull::PullState,
+    time::Timestamp,
+};
+use runtime::App;
+use store::{Basis, Failure};
+
+use crate::in_flight;
+
+/// A push is not sent later than so many seconds after it was written that it begins. With the ten seconds that its answer may take that
+/// is far shorter than the sync queue hides a message: nobody else pushes the same listing meanwhile.
+const LEASE_SECONDS: u64 = 20;
+
+/// A number that the vendor has refused is tried again after so many seconds, if nothing changes before.
+const REFUSED_AGAIN_SECONDS: u64 = 60 * 60;
+
+/// Why a pass ended early. What it did not reach stays marked.
+#[derive(Debug, thiserror::Error)]
+pub(crate) enum Ended {
+    #[error(transparent)]
+    Store(#[from] Failure),
+    #[error(transparent)]
+    Channel(#[from] CallError),
+}
+
+impl From<store::Fault> for Ended {
+    fn from(fault: store::Fault) -> Self {
+        Self::Store(fault.into())
+    }
+}
+
+/// What a pass works with.
+struct Pass<'a> {
+    app: &'a App,
+    settings: ChannelSettings,
+    pull: PullState,
+    connector: &'a dyn Connector,
+}
+
+/// A listing for which a number is to be pushed.
+struct Due {
+    listing: Listing,
+    state: SyncState,
+    computed: Pushed,
+    change: Change,
+    shown: u64,
+}
+
+/// Goes once over these listings of a channel.
+pub(crate) async fn pass(app: &App, channel: &Channel, ids: &BTreeSet<ListingId>) -> Result<(), Ended> {
+    let Some(settings) = app.store.channel_settings(channel).await? else { return Ok(()) };
+    let Some(connector) = app.channels.connector(channel, &settings).await? else { return Ok(()) };
+    let pull = app.store.pull_state(channel).await?;
+    let pass = Pass { app, settings, pull, connector: &*connector };
+    let ids: Vec<ListingId> = ids.iter().cloned().collect();
+    let listings = app.store.listings_of(&ids).await?;
+    let listings = listings.into_iter().filter(|(_, state)| state.is_due(app.now())).collect::<Vec<_>>();
+    let (mut due, mut ended) = (Vec::new(), Ok(()));
+    for some in listings.chunks(connector.abilities().batch.max(1)) {
+        let targets: Vec<Target> = some.iter().map(|(listing, _)| target(listing)).collect();
+        let looks = connector.read(&targets).await;
+        for ((listing, state), look) in some.iter().zip(looks) {
+            match pass.decide(listing, state, look).await {
+                Ok(decided) => due.extend(decided),
+                // It stays marked. What was decided of the others may be that nothing is left.
+                Err(error) => ended = Err(error),
+            }
+        }
+        if ended.is_err() {
+            break;
+        }
+    }
+    // What could oversell first.
+    due.sort_by_key(|due| due.change);
+    pass.push(due).await?;
+    ended
+}
+
+fn target(listing: &Listing) -> Target {
+    Target { sku: listing.id.sku.clone(), remote: listing.remote.clone() }
+}
+
+impl Pass<'_> {
+    /// Judges what is shown, holds units for sales in flight, and says what is to be pushed, if anything.
+    async fn decide(
+        &self,
+        listing: &Listing,
+        seen: &SyncState,
+        look: Result<Shown, CallError>,
+    ) -> Result<Option<Due>, Ended> {
+        let (app, id) = (self.app, &listing.id);
+        let shown = match look {
+            Ok(shown) => shown.quantity,
+            Err(CallError::Refused { reason }) => {
+                self.refused(id, seen, reason).await?;
+                return Ok(None);
+            }
+            Err(error) => return Err(error.into()),
+        };
+        let at = app.now();
+        // Counted before anything else is read: a sale that is recorded from here on is told later, whether or not the number knows it.
+        let from = count_from(seen, at);
+        let counted = Counted { from, units: app.store.told(&id.channel, &id.sku, from).await? };
+        let told = match seen.pushed {
+            Some(pushed) if pushed.counted.from == from => counted.units.saturating_sub(pushed.counted.units),
+            pushed => app.store.told_since(id, pushed).await?,
+        };
+        let judged = judge(seen, Found { shown, told, at });
+        if judged.disagrees && !seen.disagrees {
+            tracing::error!(alarm = "listing-disagrees", listing = %id, shown, "closed: it shows what was not pushed");
+        }
+        let in_flight = in_flight::hold(app, id, seen, judged.in_flight).await?;
+        let missing = in_flight.as_ref().map_or(0, |in_flight| in_flight.quantity.units());
+        let state =
+            SyncState { in_flight, disagreements: judged.disagreements, disagrees: judged.disagrees, ..seen.clone() };
+        let as_of = app.now();
+        let basis = Basis { settings: &self.settings, pull: &self.pull, buffer: listing.buffer, state: &state };
+        let terms = app.store.terms(&id.channel, &id.sku, basis, as_of).await?;
+        let per_day = self.connector.abilities().revisions_per_day;
+        match next(&state, terms, shown, as_of, per_day) {
+            Next::Push { quantity, change } => {
+                let computed = Pushed { quantity, in_flight: missing, as_of, counted };
+                return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown }));
+            }
+            Next::Settled => {
+                let look_at = (missing > 0 || state.disagrees).then(|| as_of.plus_seconds(LOOK_AGAIN_SECONDS));
+                let rested = SyncState {
+                    look_at,
+                    ..settled(&state, Pushed { quantity: shown, in_flight: missing, as_of, counted })
+                };
+                app.store.save_sync(id, seen, rested, true).await?;
+            }
+            Next::Wait => {
+                let waiting = SyncState { version: state.version + 1, ..state };
+                app.store.save_sync(id, seen, waiting, false).await?;
+            }
+        }
+        Ok(None)
+    }
+
+    /// Pushes, as many at once as the vendor takes.
+    async fn push(&self, due: Vec<Due>) -> Result<(), Ended> {
+        let mut due = due.into_iter().peekable();
+        while due.peek().is_some() {
+            let mut begun = Vec::new();
+            let claims_at = self.app.now();
+            for Due { listing, state, computed, shown, .. } in
+                due.by_ref().take(self.connector.abilities().batch.max(1))
+            {
+                let begins = claimed(&state, computed.quantity, self.app.now());
+                // Another writer is there: it sees what we saw, or more.
+                let Some(claimed) = self.app.store.save_sync(&listing.id, &state, begins, false).await? else {
+                    continue;
+                };
+                begun.push((listing, claimed, computed, shown));
+            }
+            self.send(begun, claims_at).await?;
+        }
+        Ok(())
+    }
+
+    /// Sends what was written to begin from `claims_at` on, and writes what came of it.
+    async fn send(&self, begun: Vec<(Listing, SyncState, Pushed, u64)>, claims_at: Timestamp) -> Result<(), Ended> {
+        let compares = self.connector.abilities().compare_and_set;
+        let pushes = begun.iter().map(|(listing, state, computed, shown)| Push {
+            target: target(listing),
+            quantity: computed.quantity,
+            expected: compares.then_some(*shown),
+            key: key(&listing.id, state.version),
+        });
+        let pushes: Vec<Push> = pushes.collect();
+        if pushes.is_empty() {
+            return Ok(());
+        }
+        if self.app.now().seconds_since(claims_at) >= LEASE_SECONDS {
+            return Err(CallError::Unavailable { reason: "too late to push".to_owned() }.into());
+        }
+        let answers = self.connector.push(&pushes).await;
+        let mut ended = Ok(());
+        for ((listing, state, computed, _), answer) in begun.into_iter().zip(answers) {
+            let id = &listing.id;
+            match answer {
+                Ok(_) => {
+                    let done = taken(&state, computed, self.app.now());
+                    let quantity = computed.quantity;
+                    tracing::info!(listing = %id, quantity, lag_seconds = done.lag_seconds, "pushed");
+                    self.app.store.save_sync(id, &state, done, true).await?;
+                }
+                Err(CallError::Refused { reason }) => self.refused(id, &state, reason).await?,
+                Err(error) => {
+                    // It was not applied, unless no answer came: then nobody knows.
+                    if !matches!(error, CallError::Unavailable { .. }) {
+                        let not = SyncState { version: state.version + 1, unanswered: None, ..state.clone() };
+                        self.app.store.save_sync(id, &state, not, false).await?;
+                    }
+                    ended = Err(error.into());
+                }
+            }
+        }
+        ended
+    }
+
+    /// The vendor will refuse the same again: the merchant has to see why.
+    async fn refused(&self, id: &ListingId, seen: &SyncState, reason: String) -> Result<(), Ended> {
+        tracing::error!(alarm = "listing-refused", listing = %id, reason, "the channel refuses the listing");
+        let again = self.app.now().plus_seconds(REFUSED_AGAIN_SECONDS);
+        let state = SyncState {
+            version: seen.version + 1,
+            refusal: Some(reason),
+            unanswered: None,
+            look_at: Some(again),
+            ..seen.clone()
+        };
+        self.app.store.save_sync(id, seen, state, true).await?;
+        Ok(())
+    }
+}
+
+/// The name of one push: the same whenever it is sent again.
+fn key(id: &ListingId, version: u64) -> String {
+    domain::ids::Fingerprint::of("push", &[&id.to_string(), &version.to_string()]).to_string()
+}

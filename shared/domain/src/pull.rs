@@ -1,0 +1,134 @@
+//! How far the orders of a channel have been heard. Webhooks are hints that may be lost; what counts is the last time that everything
+//! changed was pulled.
+
+use crate::time::Timestamp;
+
+/// Every pull begins so many seconds before the end of the last one: a vendor's index may be late, and its clock another than ours.
+pub const OVERLAP_SECONDS: u64 = 10 * 60;
+
+/// The first pull of a channel begins so many seconds in the past: what was ordered before is not for us, for the merchant counts the
+/// shelf when starting.
+pub const FIRST_PULL_SECONDS: u64 = 60 * 60;
+
+/// Orders that could not be read which are shown to the merchant; older ones are in the log.
+pub const MAX_UNREADABLE: usize = 20;
+
+/// What is known of a channel's orders.
+#[derive(Debug, Clone, PartialEq, Eq, Default)]
+pub struct PullState {
+    /// How often this was written.
+    pub version: u64,
+    /// Everything that changed before this instant has been pulled.
+    pub complete_until: Option<Timestamp>,
+    /// When it was pulled.
+    pub heard_at: Option<Timestamp>,
+    /// When a pull was last tried.
+    pub tried_at: Option<Timestamp>,
+    /// Why the last pull failed, in the vendor's words or ours; nothing if it did not.
+    pub failure: Option<String>,
+    /// Orders that could not be read, the newest last.
+    pub unreadable: Vec<String>,
+}
+
+impl PullState {
+    /// From where on to pull.
+    #[must_use]
+    pub fn since(&self, now: Timestamp) -> Timestamp {
+        let (end, back) = self.complete_until.map_or((now, FIRST_PULL_SECONDS), |until| (until, OVERLAP_SECONDS));
+        Timestamp::from_epoch_seconds(end.epoch_seconds().saturating_sub(back))
+    }
+
+    /// Whether nothing was heard for too long: what the channel sells meanwhile is not known.
+    #[must_use]
+    pub fn is_stale(&self, stale_after_seconds: u64, now: Timestamp) -> bool {
+        self.heard_at.is_none_or(|heard_at| now.seconds_since(heard_at) > stale_after_seconds)
+    }
+
+    /// Whether it is time to pull again, a channel being asked at most every `interval_seconds`.
+    #[must_use]
+    pub fn is_due(&self, now: Timestamp, interval_seconds: u64) -> bool {
+        self.tried_at.is_none_or(|tried_at| now.seconds_since(tried_at) >= interval_seconds)
+    }
+
+    /// A pull that began at `began` has brought everything.
+    #[must_use]
+    pub fn succeeded(&self, began: Timestamp, unreadable: &[String]) -> Self {
+        Self {
+            version: self.version + 1,
+            complete_until: self.complete_until.max(Some(began)),
+            heard_at: self.heard_at.max(Some(began)),
+            tried_at: Some(began),
+            failure: None,
+            unreadable: self.with_unreadable(unreadable),
+        }
+    }
+
+    /// A pull that began at `began` has not brought everything: the next one begins where it did.
+    #[must_use]
+    pub fn failed(&self, began: Timestamp, why: String, unreadable: &[String]) -> Self {
+        Self {
+            version: self.version + 1,
+            tried_at: Some(began),
+            failure: Some(why),
+            unreadable: self.with_unreadable(unreadable),
+            ..self.clone()
+        }
+    }
+
+    fn with_unreadable(&self, more: &[String]) -> Vec<String> {
+        // An order is pulled again and again while it overlaps: it is shown once.
+        let known = self.unreadable.iter().filter(|known| !more.contains(known)).cloned();
+        let all: Vec<String> = known.chain(more.iter().cloned()).collect();
+        all[all.len().saturating_sub(MAX_UNREADABLE)..].to_vec()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_epoch_seconds(1_800_000_000 + seconds)
+    }
+
+    #[test]
+    fn pulls_overlap_and_a_failed_one_moves_nothing() {
+        assert_eq!((OVERLAP_SECONDS, FIRST_PULL_SECONDS), (600, 3_600), "ten minutes, and an hour");
+        let new = PullState::default();
+        assert_eq!(new.since(at(0)).seconds_since(at(0)), 0);
+        assert_eq!(at(0).seconds_since(new.since(at(0))), FIRST_PULL_SECONDS);
+        let pulled = new.succeeded(at(100), &[]);
+        assert_eq!(at(100).seconds_since(pulled.since(at(500))), OVERLAP_SECONDS);
+        assert_eq!((pulled.heard_at, pulled.version), (Some(at(100)), 1));
+        let failed = pulled.failed(at(200), "down".to_owned(), &[]);
+        assert_eq!((failed.since(at(500)), failed.heard_at), (pulled.since(at(500)), Some(at(100))));
+        assert_eq!((failed.tried_at, failed.failure.as_deref()), (Some(at(200)), Some("down")));
+        let again = failed.succeeded(at(300), &[]);
+        assert_eq!((again.failure.as_deref(), again.heard_at), (None, Some(at(300))));
+        // A slow pull that ends after a later one takes nothing back.
+        assert_eq!(again.succeeded(at(250), &[]).heard_at, Some(at(300)));
+    }
+
+    #[test]
+    fn a_channel_that_was_not_heard_is_stale() {
+        let heard = PullState::default().succeeded(at(0), &[]);
+        assert!(PullState::default().is_stale(900, at(0)));
+        assert!(!heard.is_stale(900, at(900)) && heard.is_stale(900, at(901)));
+    }
+
+    #[test]
+    fn a_channel_is_not_asked_more_often_than_it_allows() {
+        let state = PullState::default().succeeded(at(0), &[]);
+        assert!(PullState::default().is_due(at(0), 180));
+        assert!(!state.is_due(at(179), 180) && state.is_due(at(180), 180));
+    }
+
+    #[test]
+    fn unreadable_orders_are_shown_once_and_not_without_end() {
+        let texts = |range: std::ops::Range<usize>| range.map(|n| n.to_string()).collect::<Vec<_>>();
+        let state = PullState::default().succeeded(at(0), &texts(0..3)).succeeded(at(1), &texts(1..2));
+        assert_eq!(state.unreadable, ["0", "2", "1"]);
+        let many = state.succeeded(at(2), &texts(10..40));
+        assert_eq!((many.unreadable.len(), many.unreadable[0].as_str()), (MAX_UNREADABLE, "20"));
+    }
+}

@@ -1,0 +1,207 @@
+//! A listing, and how far what is shown has followed: two items, so that the merchant's writes and the writer's never meet.
+//!
+//! | item | attributes |
+//! |---|---|
+//! | `L#<channel>#<sku>` | `remote`, `buffer`, `sync`, `v` |
+//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `look` · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
+
+use std::collections::BTreeMap;
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{
+    listing::{InFlight, Listing, ListingId, SyncState},
+    publish::{Counted, Pushed},
+    quantity::Quantity,
+};
+
+use super::{Reader, as_instant, as_number, as_text, instant, number, parsed, text};
+use crate::{Fault, Item, keys};
+
+/// The item of a listing.
+pub(crate) fn encode_listing(listing: &Listing) -> Item {
+    let remote = listing.remote.iter().map(|(name, id)| (name.clone(), text(id))).collect();
+    let mut item = Item::from([
+        (keys::PK.to_owned(), text(keys::listing(&listing.id))),
+        (keys::LIST.to_owned(), text(keys::listing_list(&listing.id.channel))),
+        (keys::RANK.to_owned(), text(&listing.id.sku)),
+        ("remote".to_owned(), AttributeValue::M(remote)),
+        ("v".to_owned(), number(listing.version)),
+    ]);
+    if let Some(buffer) = listing.buffer {
+        item.insert("buffer".to_owned(), text(buffer));
+    }
+    if let Some(sync) = listing.sync {
+        item.insert("sync".to_owned(), text(sync));
+    }
+    item
+}
+
+/// The listing in an item.
+pub(crate) fn decode_listing(item: &Item) -> Result<Listing, Fault> {
+    let reader = Reader::new(item);
+    Ok(Listing {
+        id: id(&reader)?,
+        remote: reader.required("remote", as_texts)?,
+        buffer: reader.optional("buffer", parsed)?,
+        sync: reader.optional("sync", parsed)?,
+        version: reader.required("v", as_number)?,
+    })
+}
+
+/// The item of how far a listing has followed.
+pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
+    let (day, spent) = state.revisions;
+    let mut item = Item::from([
+        (keys::PK.to_owned(), text(keys::sync(id))),
+        ("n".to_owned(), number(state.version)),
+        ("k".to_owned(), number(state.marks)),
+        ("dis".to_owned(), number(state.disagreements.into())),
+        ("closed".to_owned(), AttributeValue::Bool(state.disagrees)),
+        ("day".to_owned(), number(day)),
+        ("rev".to_owned(), number(spent.into())),
+        ("lag".to_owned(), number(state.lag_seconds)),
+    ]);
+    let mut set = |name: &str, value: Option<AttributeValue>| {
+        if let Some(value) = value {
+            item.insert(name.to_owned(), value);
+        }
+    };
+    // In the list while somebody has to look at it: the index follows only when that changes.
+    let unsettled = state.marked_since.is_some() || state.look_at.is_some();
+    set(keys::LIST, unsettled.then(|| text(keys::unsettled_list(&id.channel))));
+    set(keys::RANK, unsettled.then(|| text(&id.sku)));
+    set("marked", state.marked_since.map(instant));
+    set("pq", state.pushed.map(|pushed| number(pushed.quantity)));
+    set("pf", state.pushed.map(|pushed| number(pushed.in_flight)));
+    set("pa", state.pushed.map(|pushed| instant(pushed.as_of)));
+    set("cf", state.pushed.map(|pushed| instant(pushed.counted.from)));
+    set("cu", state.pushed.map(|pushed| number(pushed.counted.units)));
+    set("uq", state.unanswered.map(number));
+    set("look", state.look_at.map(instant));
+    set("fq", state.in_flight.as_ref().map(|in_flight| number(in_flight.quantity.units())));
+    set("fs", state.in_flight.as_ref().map(|in_flight| instant(in_flight.since)));
+    set("fr", state.in_flight.as_ref().and_then(|in_flight| in_flight.id.as_ref()).map(text));
+    set("refusal", state.refusal.as_ref().map(text));
+    item
+}
+
+/// How far a listing has followed.
+pub(crate) fn decode_sync(item: &Item) -> Result<SyncState, Fault> {
+    let reader = Reader::new(item);
+    id(&reader)?;
+    Ok(SyncState {
+        version: reader.required("n", as_number)?,
+        marks: reader.required("k", as_number)?,
+        marked_since: reader.optional("marked", as_instant)?,
+        pushed: pushed(&reader)?,
+        unanswered: reader.optional("uq", as_number)?,
+        look_at: reader.optional("look", as_instant)?,
+        disagreements: reader.required("dis", as_number)?,
+        disagrees: reader.required("closed", as_bool)?,
+        in_flight: in_flight(&reader)?,
+        revisions: (reader.required("day", as_number)?, reader.required("rev", as_number)?),
+        refusal: reader.optional("refusal", as_text)?.map(str::to_owned),
+        lag_seconds: reader.required("lag", as_number)?,
+    })
+}
+
+fn pushed(reader: &Reader<'_>) -> Result<Option<Pushed>, Fault> {
+    let Some(quantity) = reader.optional("pq", as_number)? else { return Ok(None) };
+    let in_flight = reader.required("pf", as_number)?;
+    let counted = Counted { from: reader.required("cf", as_instant)?, units: reader.required("cu", as_number)? };
+    Ok(Some(Pushed { quantity, in_flight, as_of: reader.required("pa", as_instant)?, counted }))
+}
+
+fn in_flight(reader: &Reader<'_>) -> Result<Option<InFlight>, Fault> {
+    let Some(quantity) = reader.optional("fq", |value| Quantity::new(as_number(value)?).ok())? else {
+        return Ok(None);
+    };
+    let since = reader.required("fs", as_instant)?;
+    Ok(Some(InFlight { id: reader.optional("fr", parsed)?, quantity, since }))
+}
+
+fn id(reader: &Reader<'_>) -> Result<ListingId, Fault> {
+    keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no listing"))
+}
+
+fn as_bool(value: &AttributeValue) -> Option<bool> {
+    value.as_bool().ok().copied()
+}
+
+fn as_texts(value: &AttributeValue) -> Option<BTreeMap<String, String>> {
+    let entries = value.as_m().ok()?.iter();
+    entries.map(|(name, value)| Some((name.clone(), as_text(value)?.to_owned()))).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::{
+        channel::{Buffer, SyncMode},
+        time::Timestamp,
+    };
+
+    use super::*;
+
+    fn at(seconds: u64) -> Timestamp {
+        Timestamp::from_epoch_seconds(seconds)
+    }
+
+    #[test]
+    fn a_listing_reads_back_what_it_writes() {
+        for (buffer, sync) in [
+            (None, None),
+            (Some(Buffer::Units(3)), Some(SyncMode::OnPoll)),
+            (Some(Buffer::FromSpeed { floor: 2 }), Some(SyncMode::OnChange)),
+        ] {
+            let remote = BTreeMap::from([("offer_id".to_owned(), "o-1".to_owned())]);
+            let listing = Listing { id: "ebay#tea".parse().unwrap(), remote, buffer, sync, version: 7 };
+            assert_eq!(decode_listing(&encode_listing(&listing)).unwrap(), listing);
+        }
+    }
+
+    #[test]
+    fn how_far_it_has_followed_reads_back_and_is_listed_while_somebody_has_to_look() {
+        let id: ListingId = "ebay#tea".parse().unwrap();
+        let full = SyncState {
+            version: 4,
+            marks: 9,
+            marked_since: Some(at(10)),
+            pushed: Some(Pushed {
+                quantity: 5,
+                in_flight: 1,
+                as_of: at(8),
+                counted: Counted { from: at(2), units: 3 },
+            }),
+            unanswered: Some(3),
+            look_at: Some(at(99)),
+            disagreements: 1,
+            disagrees: true,
+            in_flight: Some(InFlight {
+                id: "0123456789abcdef".parse().ok(),
+                quantity: Quantity::new(1).unwrap(),
+                since: at(7),
+            }),
+            revisions: (20_000, 17),
+            refusal: Some("no".to_owned()),
+            lag_seconds: 4,
+        };
+        for (state, listed) in [
+            (SyncState::default(), false),
+            (full.clone(), true),
+            (SyncState { marked_since: None, ..full.clone() }, true),
+            (SyncState { look_at: None, ..full.clone() }, true),
+            (SyncState { marked_since: None, look_at: None, ..full }, false),
+        ] {
+            let item = encode_sync(&id, &state);
+            assert_eq!(item.contains_key("list"), listed);
+            assert_eq!(decode_sync(&item).unwrap(), state);
+        }
+    }
+
+    #[test]
+    fn half_a_push_is_malformed() {
+        let mut item = encode_sync(&"ebay#tea".parse().unwrap(), &SyncState::default());
+        item.insert("pq".to_owned(), number(5));
+        assert!(decode_sync(&item).is_err());
+    }
+}

@@ -1,0 +1,56 @@
+//! How far the orders of a channel have been heard: `n` version · `until` · `heard` · `tried` · `failure` · `unreadable`.
+
+use aws_sdk_dynamodb::types::AttributeValue;
+use domain::{ids::Channel, pull::PullState};
+
+use super::{Reader, as_instant, as_list, as_number, as_text, instant, number, text, texts};
+use crate::{Fault, Item, keys};
+
+/// The item of it.
+pub(crate) fn encode_pull(channel: &Channel, state: &PullState) -> Item {
+    let mut item = Item::from([
+        (keys::PK.to_owned(), text(keys::pull(channel))),
+        ("n".to_owned(), number(state.version)),
+        ("unreadable".to_owned(), texts(&state.unreadable)),
+    ]);
+    let mut set = |name: &str, value: Option<AttributeValue>| {
+        if let Some(value) = value {
+            item.insert(name.to_owned(), value);
+        }
+    };
+    set("until", state.complete_until.map(instant));
+    set("heard", state.heard_at.map(instant));
+    set("tried", state.tried_at.map(instant));
+    set("failure", state.failure.as_ref().map(text));
+    item
+}
+
+/// What an item says of it.
+pub(crate) fn decode_pull(item: &Item) -> Result<PullState, Fault> {
+    let reader = Reader::new(item);
+    Ok(PullState {
+        version: reader.required("n", as_number)?,
+        complete_until: reader.optional("until", as_instant)?,
+        heard_at: reader.optional("heard", as_instant)?,
+        tried_at: reader.optional("tried", as_instant)?,
+        failure: reader.optional("failure", as_text)?.map(str::to_owned),
+        unreadable: reader.required("unreadable", as_list)?,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use domain::time::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn what_is_known_of_a_channel_reads_back() {
+        let at = Timestamp::from_epoch_seconds(1_800_000_000);
+        let channel: Channel = "ebay".parse().unwrap();
+        let pulled = PullState::default().succeeded(at, &["order 7: no SKU".to_owned()]);
+        for state in [PullState::default(), pulled.failed(at, "down".to_owned(), &[]), pulled] {
+            assert_eq!(decode_pull(&encode_pull(&channel, &state)).unwrap(), state);
+        }
+    }
+}

@@ -1,0 +1,44 @@
+//! **Give back** units of a sold line that was canceled: the homes' credit, the movements that explain it, and the item that says how many
+//! came back of the line, in one transaction.
+//!
+//! - `returned` as seen: of two that tell the same, one is refused, whatever each of them believes. So is a copy of this very write.
+//! - `attribute_not_exists(shipped)`: what was shipped does not come back by itself.
+//! - `attribute_not_exists(pk)` on each movement, whose id derives from the line and the number: a second guard of the same.
+//!
+//! **Ship** `attribute_not_exists(shipped)`: noted once; from then on nothing is given back.
+
+use domain::{ids::ReservationId, movement::Movement, sale::Aftermath};
+
+use super::credit;
+use crate::{
+    item::{encode_movement, number},
+    keys,
+    table::Write,
+};
+
+/// Gives back what the movements say, each to a stock whose home has so much of an open shortfall; `returned` units in all then.
+pub(crate) fn give_back(
+    id: &ReservationId,
+    since: Aftermath,
+    returned: u64,
+    movements: &[(Movement, u64)],
+) -> Vec<Write> {
+    let as_seen = if since.returned == 0 { "attribute_not_exists(returned)" } else { "returned = :seen" };
+    let noted = Write::update(
+        keys::aftermath(id),
+        "SET returned = :returned",
+        format!("{as_seen} AND attribute_not_exists(shipped)"),
+    )
+    .value(":returned", number(returned));
+    let noted = if since.returned == 0 { noted } else { noted.value(":seen", number(since.returned)) };
+    let booked = movements.iter().flat_map(|(movement, shortfall)| {
+        let credit = credit::credit(&movement.stock.home(), movement.delta.unsigned_abs(), *shortfall, None);
+        [credit, Write::put(encode_movement(movement), "attribute_not_exists(pk)")]
+    });
+    std::iter::once(noted).chain(booked).collect()
+}
+
+/// Notes that the line was shipped.
+pub(crate) fn ship(id: &ReservationId) -> Write {
+    Write::update(keys::aftermath(id), "SET shipped = :one", "attribute_not_exists(shipped)").value(":one", number(1))
+}
