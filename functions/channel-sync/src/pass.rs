@@ -7,8 +7,8 @@ use domain::{
     channel::ChannelSettings,
     ids::Channel,
     listing::{
-        Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, SyncState, claimed, count_from, judge, next, settled,
-        taken,
+        Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, Seen, SyncState, claimed, count_from, judge, next,
+        settled, taken,
     },
     publish::{Change, Counted, Pushed},
     pull::PullState,
@@ -47,6 +47,8 @@ struct Pass<'a> {
     settings: ChannelSettings,
     pull: PullState,
     connector: &'a dyn Connector,
+    /// When the listings were read.
+    began: Timestamp,
 }
 
 /// A listing for which a number is to be pushed.
@@ -56,6 +58,17 @@ struct Due {
     computed: Pushed,
     change: Change,
     shown: u64,
+    /// The marks that `computed` knows.
+    seen: Seen,
+}
+
+/// A push that was written to begin.
+struct Begun {
+    listing: Listing,
+    state: SyncState,
+    computed: Pushed,
+    shown: u64,
+    seen: Seen,
 }
 
 /// Goes once over these listings of a channel.
@@ -63,7 +76,7 @@ pub(crate) async fn pass(app: &App, channel: &Channel, ids: &BTreeSet<ListingId>
     let Some(settings) = app.store.channel_settings(channel).await? else { return Ok(()) };
     let Some(connector) = app.channels.connector(channel, &settings).await? else { return Ok(()) };
     let pull = app.store.pull_state(channel).await?;
-    let pass = Pass { app, settings, pull, connector: &*connector };
+    let pass = Pass { app, settings, pull, connector: &*connector, began: app.now() };
     let ids: Vec<ListingId> = ids.iter().cloned().collect();
     let listings = app.store.listings_of(&ids).await?;
     let listings = listings.into_iter().filter(|(_, state)| state.is_due(app.now())).collect::<Vec<_>>();
@@ -104,7 +117,7 @@ impl Pass<'_> {
         let shown = match look {
             Ok(shown) => shown.quantity,
             Err(CallError::Refused { reason }) => {
-                self.refused(id, seen, reason).await?;
+                self.refused(id, seen, reason, self.seen(seen)).await?;
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -132,7 +145,8 @@ impl Pass<'_> {
         match next(&state, terms, shown, as_of, per_day) {
             Next::Push { quantity, change } => {
                 let computed = Pushed { quantity, in_flight: missing, as_of, counted };
-                return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown }));
+                let seen = self.seen(seen);
+                return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown, seen }));
             }
             Next::Settled => {
                 let look_at = (missing > 0 || state.disagrees).then(|| as_of.plus_seconds(LOOK_AGAIN_SECONDS));
@@ -140,11 +154,11 @@ impl Pass<'_> {
                     look_at,
                     ..settled(&state, Pushed { quantity: shown, in_flight: missing, as_of, counted })
                 };
-                app.store.save_sync(id, seen, rested, true).await?;
+                self.save(id, seen, rested, self.seen(seen)).await?;
             }
             Next::Wait => {
                 let waiting = SyncState { version: state.version + 1, ..state };
-                app.store.save_sync(id, seen, waiting, false).await?;
+                app.store.save_sync(id, seen, waiting, None).await?;
             }
         }
         Ok(None)
@@ -156,15 +170,15 @@ impl Pass<'_> {
         while due.peek().is_some() {
             let mut begun = Vec::new();
             let claims_at = self.app.now();
-            for Due { listing, state, computed, shown, .. } in
+            for Due { listing, state, computed, shown, seen, .. } in
                 due.by_ref().take(self.connector.abilities().batch.max(1))
             {
                 let begins = claimed(&state, computed.quantity, self.app.now());
                 // Another writer is there: it sees what we saw, or more.
-                let Some(claimed) = self.app.store.save_sync(&listing.id, &state, begins, false).await? else {
+                let Some(claimed) = self.app.store.save_sync(&listing.id, &state, begins, None).await? else {
                     continue;
                 };
-                begun.push((listing, claimed, computed, shown));
+                begun.push(Begun { listing, state: claimed, computed, shown, seen });
             }
             self.send(begun, claims_at).await?;
         }
@@ -172,13 +186,13 @@ impl Pass<'_> {
     }
 
     /// Sends what was written to begin from `claims_at` on, and writes what came of it.
-    async fn send(&self, begun: Vec<(Listing, SyncState, Pushed, u64)>, claims_at: Timestamp) -> Result<(), Ended> {
+    async fn send(&self, begun: Vec<Begun>, claims_at: Timestamp) -> Result<(), Ended> {
         let compares = self.connector.abilities().compare_and_set;
-        let pushes = begun.iter().map(|(listing, state, computed, shown)| Push {
-            target: target(listing),
-            quantity: computed.quantity,
-            expected: compares.then_some(*shown),
-            key: key(&listing.id, state.version),
+        let pushes = begun.iter().map(|begun| Push {
+            target: target(&begun.listing),
+            quantity: begun.computed.quantity,
+            expected: compares.then_some(begun.shown),
+            key: key(&begun.listing.id, begun.state.version),
         });
         let pushes: Vec<Push> = pushes.collect();
         if pushes.is_empty() {
@@ -189,21 +203,21 @@ impl Pass<'_> {
         }
         let answers = self.connector.push(&pushes).await;
         let mut ended = Ok(());
-        for ((listing, state, computed, _), answer) in begun.into_iter().zip(answers) {
+        for (Begun { listing, state, computed, seen, .. }, answer) in begun.into_iter().zip(answers) {
             let id = &listing.id;
             match answer {
                 Ok(_) => {
                     let done = taken(&state, computed, self.app.now());
                     let quantity = computed.quantity;
                     tracing::info!(listing = %id, quantity, lag_seconds = done.lag_seconds, "pushed");
-                    self.app.store.save_sync(id, &state, done, true).await?;
+                    self.save(id, &state, done, seen).await?;
                 }
-                Err(CallError::Refused { reason }) => self.refused(id, &state, reason).await?,
+                Err(CallError::Refused { reason }) => self.refused(id, &state, reason, seen).await?,
                 Err(error) => {
                     // It was not applied, unless no answer came: then nobody knows.
                     if !matches!(error, CallError::Unavailable { .. }) {
                         let not = SyncState { version: state.version + 1, unanswered: None, ..state.clone() };
-                        self.app.store.save_sync(id, &state, not, false).await?;
+                        self.app.store.save_sync(id, &state, not, None).await?;
                     }
                     ended = Err(error.into());
                 }
@@ -213,17 +227,34 @@ impl Pass<'_> {
     }
 
     /// The vendor will refuse the same again: the merchant has to see why.
-    async fn refused(&self, id: &ListingId, seen: &SyncState, reason: String) -> Result<(), Ended> {
+    async fn refused(&self, id: &ListingId, before: &SyncState, reason: String, seen: Seen) -> Result<(), Ended> {
         tracing::error!(alarm = "listing-refused", listing = %id, reason, "the channel refuses the listing");
         let again = self.app.now().plus_seconds(REFUSED_AGAIN_SECONDS);
         let state = SyncState {
-            version: seen.version + 1,
+            version: before.version + 1,
             refusal: Some(reason),
             unanswered: None,
             look_at: Some(again),
-            ..seen.clone()
+            ..before.clone()
         };
-        self.app.store.save_sync(id, seen, state, true).await?;
+        self.save(id, before, state, seen).await
+    }
+
+    /// The marks that this pass knows of a listing.
+    fn seen(&self, state: &SyncState) -> Seen {
+        Seen { marks: state.marks, at: self.began }
+    }
+
+    /// Writes what is known now, and answers the marks that were seen. If one has come meanwhile, nobody else was told of it: the listing
+    /// is looked at once more. Each such message answers every mark until then, so there are never more of them than marks.
+    async fn save(&self, id: &ListingId, before: &SyncState, state: SyncState, seen: Seen) -> Result<(), Ended> {
+        let Some(saved) = self.app.store.save_sync(id, before, state, Some(seen)).await? else { return Ok(()) };
+        if saved.marked_since.is_some()
+            && let Some(queue) = self.app.channels.sync()
+            && queue.look_at(&[(id.clone(), saved.marks)], self.app.now()).await.is_err()
+        {
+            tracing::warn!(listing = %id, "left to the next poll");
+        }
         Ok(())
     }
 }

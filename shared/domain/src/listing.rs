@@ -125,6 +125,17 @@ impl SyncState {
         if day == now.epoch_seconds() / DAY_SECONDS { spent } else { 0 }
     }
 
+    /// Since when it is marked once its writer has answered what it saw; nothing if that was all. A mark that came while it looked is no
+    /// older than its look.
+    #[must_use]
+    pub fn marked_after(&self, answered: Option<Seen>) -> Option<Timestamp> {
+        match answered {
+            Some(seen) if self.marks <= seen.marks => None,
+            Some(seen) => self.marked_since.max(Some(seen.at)),
+            None => self.marked_since,
+        }
+    }
+
     /// Whether somebody has to look at it now.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
@@ -136,6 +147,15 @@ impl SyncState {
     pub fn expected(&self, told: u64) -> Option<u64> {
         self.pushed.map(|pushed| pushed.expected(told))
     }
+}
+
+/// The marks that a writer has seen before it looked: what it writes answers these, and none that came later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// How often the listing had been marked.
+    pub marks: u64,
+    /// When that was read.
+    pub at: Timestamp,
 }
 
 /// What a look at the channel found.
@@ -322,6 +342,20 @@ mod tests {
     fn a_listing_is_looked_at_again_from_its_very_second_on() {
         let state = SyncState { look_at: Some(at(10)), ..SyncState::default() };
         assert_eq!([9, 10, 11].map(|second| state.is_due(at(second))), [false, true, true]);
+    }
+
+    #[test]
+    fn a_writer_answers_the_marks_that_it_saw_and_no_later_one() {
+        let marked = SyncState { marks: 4, marked_since: Some(at(10)), ..SyncState::default() };
+        for (answered, since) in [
+            (None, Some(at(10))),
+            (Some(Seen { marks: 4, at: at(20) }), None),
+            (Some(Seen { marks: 5, at: at(20) }), None),
+            (Some(Seen { marks: 3, at: at(20) }), Some(at(20))),
+            (Some(Seen { marks: 3, at: at(5) }), Some(at(10))),
+        ] {
+            assert_eq!(marked.marked_after(answered), since, "{answered:?}");
+        }
     }
 
     #[test]

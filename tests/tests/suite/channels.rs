@@ -2,6 +2,7 @@
 
 mod explain;
 mod listings;
+mod marks;
 mod settings;
 mod status;
 mod webhook;
@@ -10,10 +11,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Shop, Vendor};
-
-/// Waiting for what happens in the background ends here.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{Answer, PATIENCE, Shop, Vendor};
 
 /// A shop with 20 units of tea, all shared, that sells them at a simulated vendor as well: the channel `shop`.
 async fn selling_tea() -> (Shop, Vendor) {
@@ -31,9 +29,16 @@ fn woocommerce() -> Value {
     json!({ "kind": "woocommerce", "options": { "url": "https://teashop.example" } })
 }
 
-/// Lets the channel be polled, which happens every minute.
+/// Lets the channel be polled, which happens every minute; here only when it is said.
 async fn poll(shop: &Shop) {
     shop.advance(61).await;
+    shop.poll_channels().await;
+}
+
+/// Sells so many units in the own store.
+async fn sell(shop: &Shop, units: u64) {
+    let body = json!({ "channel": "own", "lines": [{ "sku": "tea", "quantity": units }] });
+    shop.post("/v1/orders", &body).await.expect(201);
 }
 
 /// The only listing of the channel, once it is as it should be.

@@ -1,6 +1,6 @@
 //! A vendor of one's own: a simulated marketplace behind the connector's transport, in the time of the shop that sells there.
 
-use std::sync::{Arc, Mutex, MutexGuard, OnceLock};
+use std::sync::{Arc, Mutex, MutexGuard, OnceLock, PoisonError};
 
 use async_trait::async_trait;
 use channels::{
@@ -14,6 +14,7 @@ use marketplaces::{
     market::Market,
     woocommerce::WooCommerceFace,
 };
+use tokio::sync::oneshot;
 
 /// One simulated vendor. Clones are the same one.
 #[derive(Clone)]
@@ -23,6 +24,34 @@ struct Inside {
     face: Box<dyn Face>,
     market: Mutex<Market>,
     clock: OnceLock<LocalClock>,
+    gate: Mutex<Option<Gate>>,
+}
+
+/// Stops the next call of a kind on its way to the vendor.
+struct Gate {
+    stops: fn(&Request) -> bool,
+    /// The vendor has answered before: its answer is what is stopped.
+    answered: bool,
+    arrived: oneshot::Sender<()>,
+    thawed: oneshot::Receiver<()>,
+}
+
+/// A call that is, or will be, stopped on its way.
+pub struct Frozen {
+    arrived: oneshot::Receiver<()>,
+    thaw: oneshot::Sender<()>,
+}
+
+impl Frozen {
+    /// Returns once the call is on its way and does not get on.
+    pub async fn reached(&mut self) {
+        tokio::time::timeout(super::PATIENCE, &mut self.arrived).await.expect("a call in time").expect("a call");
+    }
+
+    /// Lets it go on.
+    pub fn thaw(self) {
+        self.thaw.send(()).expect("the call waits still");
+    }
 }
 
 impl Vendor {
@@ -35,7 +64,8 @@ impl Vendor {
             ("webhook_secret", face.webhook_secret.as_str()),
         ];
         let secrets = [("shop".parse().expect("a channel"), secrets.into())].into();
-        let inside = Inside { face: Box::new(face), market: Mutex::default(), clock: OnceLock::new() };
+        let inside =
+            Inside { face: Box::new(face), market: Mutex::default(), clock: OnceLock::new(), gate: Mutex::default() };
         let vendor = Self(Arc::new(inside));
         let transport: Arc<dyn Transport> = Arc::new(vendor.clone());
         (vendor, Vendors { transport: Some(transport), secrets })
@@ -56,6 +86,28 @@ impl Vendor {
         market
     }
 
+    /// Stops the next such call before the vendor has heard of it.
+    pub fn freeze(&self, stops: fn(&Request) -> bool) -> Frozen {
+        self.stop(stops, false)
+    }
+
+    /// Stops the answer to the next such call: it says what was true when the call was made.
+    pub fn freeze_answer(&self, stops: fn(&Request) -> bool) -> Frozen {
+        self.stop(stops, true)
+    }
+
+    fn stop(&self, stops: fn(&Request) -> bool, answered: bool) -> Frozen {
+        let ((arrives, arrived), (thaw, thawed)) = (oneshot::channel(), oneshot::channel());
+        let gate = Gate { stops, answered, arrived: arrives, thawed };
+        *self.0.gate.lock().expect("no panic while it was held") = Some(gate);
+        Frozen { arrived, thaw }
+    }
+
+    fn answer(&self, request: &Request) -> Result<Response, TransportError> {
+        let answer = answer(&*self.0.face, &mut self.market(), request);
+        answer.ok_or_else(|| TransportError { reason: "nobody answers".to_owned() })
+    }
+
     /// What it delivers to a webhook when this order has changed: headers and body.
     pub fn webhook(&self, order: &str) -> (Vec<(String, String)>, Vec<u8>) {
         let delivery = self.0.face.webhook(&self.market(), order, "").expect("a delivery");
@@ -66,7 +118,12 @@ impl Vendor {
 #[async_trait]
 impl Transport for Vendor {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
-        let answer = answer(&*self.0.face, &mut self.market(), &request);
-        answer.ok_or_else(|| TransportError { reason: "nobody answers".to_owned() })
+        let gate = self.0.gate.lock().unwrap_or_else(PoisonError::into_inner).take_if(|gate| (gate.stops)(&request));
+        let Some(Gate { arrived, thawed, answered, .. }) = gate else { return self.answer(&request) };
+        let before = answered.then(|| self.answer(&request));
+        // A test that has ended waits for neither.
+        let _ = arrived.send(());
+        let _ = thawed.await;
+        before.unwrap_or_else(|| self.answer(&request))
     }
 }
