@@ -32,20 +32,20 @@ struct Gate {
     stops: fn(&Request) -> bool,
     /// The vendor has answered before: its answer is what is stopped.
     answered: bool,
-    arrived: oneshot::Sender<()>,
+    arrives: oneshot::Sender<()>,
     thawed: oneshot::Receiver<()>,
 }
 
 /// A call that is, or will be, stopped on its way.
 pub struct Frozen {
-    arrived: oneshot::Receiver<()>,
+    reached: oneshot::Receiver<()>,
     thaw: oneshot::Sender<()>,
 }
 
 impl Frozen {
     /// Returns once the call is on its way and does not get on.
     pub async fn reached(&mut self) {
-        tokio::time::timeout(super::PATIENCE, &mut self.arrived).await.expect("a call in time").expect("a call");
+        tokio::time::timeout(super::PATIENCE, &mut self.reached).await.expect("a call in time").expect("a call");
     }
 
     /// Lets it go on.
@@ -97,10 +97,10 @@ impl Vendor {
     }
 
     fn stop(&self, stops: fn(&Request) -> bool, answered: bool) -> Frozen {
-        let ((arrives, arrived), (thaw, thawed)) = (oneshot::channel(), oneshot::channel());
-        let gate = Gate { stops, answered, arrived: arrives, thawed };
+        let ((arrives, reached), (thaw, thawed)) = (oneshot::channel(), oneshot::channel());
+        let gate = Gate { stops, answered, arrives, thawed };
         *self.0.gate.lock().expect("no panic while it was held") = Some(gate);
-        Frozen { arrived, thaw }
+        Frozen { reached, thaw }
     }
 
     fn answer(&self, request: &Request) -> Result<Response, TransportError> {
@@ -119,10 +119,10 @@ impl Vendor {
 impl Transport for Vendor {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
         let gate = self.0.gate.lock().unwrap_or_else(PoisonError::into_inner).take_if(|gate| (gate.stops)(&request));
-        let Some(Gate { arrived, thawed, answered, .. }) = gate else { return self.answer(&request) };
+        let Some(Gate { arrives, thawed, answered, .. }) = gate else { return self.answer(&request) };
         let before = answered.then(|| self.answer(&request));
         // A test that has ended waits for neither.
-        let _ = arrived.send(());
+        let _ = arrives.send(());
         let _ = thawed.await;
         before.unwrap_or_else(|| self.answer(&request))
     }
