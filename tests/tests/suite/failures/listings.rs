@@ -114,7 +114,7 @@ async fn f25_what_a_channel_shows_is_added_to_what_there_is() {
 ///
 /// A worker that froze after it had read what is shown thaws when another one has pushed, and the marketplace has sold from that.
 ///
-/// Breaks with: `n = :n` in `follow`, `store/src/write/listing.rs`.
+/// Breaks with: `found.version == version` in `save_sync`, `store/src/flow/listing.rs`, where another writer's state is taken for one's own.
 #[tokio::test(flavor = "multi_thread")]
 async fn f31_an_old_push_overwrites_newer_sales() {
     let (shop, vendor) = showing_20().await;
