@@ -14,7 +14,7 @@ use domain::{
     pull::PullState,
     time::Timestamp,
 };
-use runtime::App;
+use runtime::{App, channels::Met};
 use store::{Basis, Failure};
 
 use crate::in_flight;
@@ -33,6 +33,8 @@ pub(crate) enum Ended {
     Store(#[from] Failure),
     #[error(transparent)]
     Channel(#[from] CallError),
+    #[error("the vendor is left alone for now")]
+    Pausing,
 }
 
 impl From<store::Fault> for Ended {
@@ -44,6 +46,7 @@ impl From<store::Fault> for Ended {
 /// What a pass works with.
 struct Pass<'a> {
     app: &'a App,
+    channel: &'a Channel,
     settings: ChannelSettings,
     pull: PullState,
     connector: &'a dyn Connector,
@@ -76,14 +79,20 @@ pub(crate) async fn pass(app: &App, channel: &Channel, ids: &BTreeSet<ListingId>
     let Some(settings) = app.store.channel_settings(channel).await? else { return Ok(()) };
     let Some(connector) = app.channels.connector(channel, &settings).await? else { return Ok(()) };
     let pull = app.store.pull_state(channel).await?;
-    let pass = Pass { app, settings, pull, connector: &*connector, began: app.now() };
+    let pass = Pass { app, channel, settings, pull, connector: &*connector, began: app.now() };
     let ids: Vec<ListingId> = ids.iter().cloned().collect();
     let listings = app.store.listings_of(&ids).await?;
     let listings = listings.into_iter().filter(|(_, state)| state.is_due(app.now())).collect::<Vec<_>>();
+    // What is not looked at stays marked, and is told again by the next poll.
+    if !listings.is_empty() && !app.channels.may_ask(channel) {
+        return Err(Ended::Pausing);
+    }
     let (mut due, mut ended) = (Vec::new(), Ok(()));
     for some in listings.chunks(connector.abilities().batch.max(1)) {
         let targets: Vec<Target> = some.iter().map(|(listing, _)| target(listing)).collect();
+        pass.turn(targets.len()).await;
         let looks = connector.read(&targets).await;
+        pass.met(&looks);
         for ((listing, state), look) in some.iter().zip(looks) {
             match pass.decide(listing, state, look).await {
                 Ok(decided) => due.extend(decided),
@@ -165,14 +174,14 @@ impl Pass<'_> {
     }
 
     /// Pushes, as many at once as the vendor takes.
-    async fn push(&self, due: Vec<Due>) -> Result<(), Ended> {
-        let mut due = due.into_iter().peekable();
-        while due.peek().is_some() {
-            let mut begun = Vec::new();
+    async fn push(&self, mut due: Vec<Due>) -> Result<(), Ended> {
+        let batch = self.connector.abilities().batch.max(1);
+        while !due.is_empty() {
+            let (mut begun, some) = (Vec::new(), due.drain(..batch.min(due.len())).collect::<Vec<_>>());
+            // Nobody waits between saying that a push begins and sending it.
+            self.turn(some.len()).await;
             let claims_at = self.app.now();
-            for Due { listing, state, computed, shown, seen, .. } in
-                due.by_ref().take(self.connector.abilities().batch.max(1))
-            {
+            for Due { listing, state, computed, shown, seen, .. } in some {
                 let begins = claimed(&state, computed.quantity, self.app.now());
                 // Another writer is there: it sees what we saw, or more.
                 let Some(claimed) = self.app.store.save_sync(&listing.id, &state, begins, None).await? else {
@@ -202,6 +211,7 @@ impl Pass<'_> {
             return Err(CallError::Unavailable { reason: "too late to push".to_owned() }.into());
         }
         let answers = self.connector.push(&pushes).await;
+        self.met(&answers);
         let mut ended = Ok(());
         for (Begun { listing, state, computed, seen, .. }, answer) in begun.into_iter().zip(answers) {
             let id = &listing.id;
@@ -238,6 +248,36 @@ impl Pass<'_> {
             ..before.clone()
         };
         self.save(id, before, state, seen).await
+    }
+
+    /// Waits until so many listings may be read or set.
+    async fn turn(&self, listings: usize) {
+        let abilities = self.connector.abilities();
+        let calls = listings.div_ceil(abilities.listings_per_call.max(1));
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        self.app.channels.turn(self.channel, calls, abilities.pushes_per_second).await;
+    }
+
+    /// Tells what the vendor has said: "not now" to any is said to all; it is silent only if it has answered none.
+    fn met<T>(&self, answers: &[Result<T, CallError>]) {
+        let mut met = None;
+        for answer in answers {
+            met = match (met, answer) {
+                (Some(Met::Throttle { .. }), _) => met,
+                (_, Err(CallError::Throttled { retry_after_seconds })) => {
+                    Some(Met::Throttle { retry_after_seconds: *retry_after_seconds })
+                }
+                // Whoever is not let in has to be, and until then every call is one in vain.
+                (
+                    None | Some(Met::Silence),
+                    Err(CallError::Unavailable { .. } | CallError::Unauthorized { .. } | CallError::Unconfigured(_)),
+                ) => Some(Met::Silence),
+                _ => Some(Met::Answer),
+            };
+        }
+        if let Some(met) = met {
+            self.app.channels.met(self.channel, met);
+        }
     }
 
     /// The marks that this pass knows of a listing.
