@@ -145,8 +145,8 @@ impl Pass<'_> {
         }
         let in_flight = in_flight::hold(app, id, seen, judged.in_flight).await?;
         let missing = in_flight.as_ref().map_or(0, |in_flight| in_flight.quantity.units());
-        let state =
-            SyncState { in_flight, disagreements: judged.disagreements, disagrees: judged.disagrees, ..seen.clone() };
+        let (disagreements, disagrees, awaited) = (judged.disagreements, judged.disagrees, judged.awaited);
+        let state = SyncState { in_flight, disagreements, disagrees, awaited, ..seen.clone() };
         let as_of = app.now();
         let basis = Basis { settings: &self.settings, pull: &self.pull, buffer: listing.buffer, state: &state };
         let terms = app.store.terms(&id.channel, &id.sku, basis, as_of).await?;
@@ -164,6 +164,11 @@ impl Pass<'_> {
                     ..settled(&state, Pushed { quantity: shown, in_flight: missing, as_of, counted })
                 };
                 self.save(id, seen, rested, self.seen(seen)).await?;
+            }
+            Next::Await => {
+                let look_at = Some(as_of.plus_seconds(LOOK_AGAIN_SECONDS));
+                let awaiting = SyncState { version: state.version + 1, look_at, ..state };
+                self.save(id, seen, awaiting, self.seen(seen)).await?;
             }
             Next::Wait => {
                 let waiting = SyncState { version: state.version + 1, ..state };

@@ -3,6 +3,7 @@
 mod explain;
 mod listings;
 mod marks;
+mod outage;
 mod settings;
 mod status;
 mod webhook;
@@ -22,6 +23,25 @@ async fn selling_tea() -> (Shop, Vendor) {
     shop.fill_shared("tea", 20).await;
     shop.put_channel("shop", &woocommerce()).await.expect(201);
     shop.put_listing("shop", "tea", &json!({ "remote": { "product_id": "7" } })).await.expect(201);
+    (shop, vendor)
+}
+
+/// A shop with 20 units of each of these SKUs, all shared, which the channel `shop` shows; and nothing happens but what the test says.
+async fn by_hand(skus: &[&str]) -> (Shop, Vendor) {
+    let (vendor, vendors) = Vendor::woocommerce();
+    let shop = Shop::selling_by_hand(vendors).await;
+    vendor.live_by(shop.stack().clock());
+    shop.put_channel("shop", &woocommerce()).await.expect(201);
+    for (n, sku) in skus.iter().enumerate() {
+        let product = format!("{}", n + 7);
+        vendor.market().list(sku, &[("product_id", &product)]);
+        shop.fill_shared(sku, 20).await;
+        shop.put_listing("shop", sku, &json!({ "remote": { "product_id": product } })).await.expect(201);
+    }
+    shop.poll_channels().await;
+    shop.sync("shop", skus).await;
+    // What is sold in the second in which a number was computed counts as unknown to it.
+    shop.advance_unnoticed(2);
     (shop, vendor)
 }
 

@@ -10,7 +10,7 @@ use channels::{
 use domain::time::Clock;
 use holdfast::local::{LocalClock, Vendors};
 use marketplaces::{
-    face::{Face, answer},
+    face::{Face, answer, json},
     market::Market,
     woocommerce::WooCommerceFace,
 };
@@ -25,6 +25,8 @@ struct Inside {
     market: Mutex<Market>,
     clock: OnceLock<LocalClock>,
     gate: Mutex<Option<Gate>>,
+    fails: Mutex<Option<fn(&Request) -> bool>>,
+    called: Mutex<Vec<String>>,
 }
 
 /// Stops the next call of a kind on its way to the vendor.
@@ -64,8 +66,14 @@ impl Vendor {
             ("webhook_secret", face.webhook_secret.as_str()),
         ];
         let secrets = [("shop".parse().expect("a channel"), secrets.into())].into();
-        let inside =
-            Inside { face: Box::new(face), market: Mutex::default(), clock: OnceLock::new(), gate: Mutex::default() };
+        let inside = Inside {
+            face: Box::new(face),
+            market: Mutex::default(),
+            clock: OnceLock::new(),
+            gate: Mutex::default(),
+            fails: Mutex::default(),
+            called: Mutex::default(),
+        };
         let vendor = Self(Arc::new(inside));
         let transport: Arc<dyn Transport> = Arc::new(vendor.clone());
         (vendor, Vendors { transport: Some(transport), secrets })
@@ -86,6 +94,17 @@ impl Vendor {
         market
     }
 
+    /// Answers such calls with a fault of its own, until something else is said.
+    pub fn fail(&self, fails: Option<fn(&Request) -> bool>) {
+        *self.0.fails.lock().expect("no panic while it was held") = fails;
+    }
+
+    /// How often a path with this in it was called, answered or not.
+    pub fn calls(&self, path: &str) -> usize {
+        let called = self.0.called.lock().expect("no panic while it was held");
+        called.iter().filter(|called| called.contains(path)).count()
+    }
+
     /// Stops the next such call before the vendor has heard of it.
     pub fn freeze(&self, stops: fn(&Request) -> bool) -> Frozen {
         self.stop(stops, false)
@@ -104,6 +123,9 @@ impl Vendor {
     }
 
     fn answer(&self, request: &Request) -> Result<Response, TransportError> {
+        if self.0.fails.lock().expect("no panic while it was held").is_some_and(|fails| fails(request)) {
+            return Ok(json(503, &serde_json::json!({ "message": "maintenance" })));
+        }
         let answer = answer(&*self.0.face, &mut self.market(), request);
         answer.ok_or_else(|| TransportError { reason: "nobody answers".to_owned() })
     }
@@ -118,6 +140,7 @@ impl Vendor {
 #[async_trait]
 impl Transport for Vendor {
     async fn send(&self, request: Request) -> Result<Response, TransportError> {
+        self.0.called.lock().expect("no panic while it was held").push(request.uri().path().to_owned());
         let gate = self.0.gate.lock().unwrap_or_else(PoisonError::into_inner).take_if(|gate| (gate.stops)(&request));
         let Some(Gate { arrives, thawed, answered, .. }) = gate else { return self.answer(&request) };
         let before = answered.then(|| self.answer(&request));
