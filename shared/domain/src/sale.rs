@@ -474,7 +474,7 @@ mod tests {
 
     #[test]
     fn a_cancellation_counts_in_a_later_life_only_if_it_is_newer_than_that() {
-        let life = |begun_at: Option<u64>| Aftermath { begun_at: begun_at.map(at), ..Aftermath::default() };
+        let begun = |begun_at: Option<u64>| Aftermath { begun_at: begun_at.map(at), ..Aftermath::default() };
         for (begun_at, canceled, told_at, older) in [
             (None, 3, None, false),
             (None, 3, Some(1), false),
@@ -485,7 +485,7 @@ mod tests {
             (Some(100), 0, Some(99), false),
         ] {
             let line = line(Stage::Paid, canceled);
-            let found = life(begun_at).is_of_an_earlier_life(&line, told_at.map(at));
+            let found = begun(begun_at).is_of_an_earlier_life(&line, told_at.map(at));
             assert_eq!(found, older, "{canceled} canceled, begun {begun_at:?}, told {told_at:?}");
         }
     }

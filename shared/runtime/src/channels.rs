@@ -41,6 +41,7 @@ pub struct Channels {
     news: Option<Queue>,
     connectors: Arc<Mutex<BTreeMap<Channel, Known>>>,
     manners: Arc<Mutex<BTreeMap<Channel, Manners>>>,
+    paced: bool,
 }
 
 /// A connector, and the version of the settings that it was made from.
@@ -55,7 +56,22 @@ impl Channels {
     /// From how vendors are reached and what they are told of us.
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, secrets: Secrets, clock: Arc<dyn Clock>) -> Self {
-        Self { transport, secrets, clock, sync: None, news: None, connectors: Arc::default(), manners: Arc::default() }
+        Self {
+            transport,
+            secrets,
+            clock,
+            sync: None,
+            news: None,
+            connectors: Arc::default(),
+            manners: Arc::default(),
+            paced: true,
+        }
+    }
+
+    /// For vendors that are simulated, perhaps in a time of their own: they are called as fast as they answer.
+    #[must_use]
+    pub fn at_any_pace(self) -> Self {
+        Self { paced: false, ..self }
     }
 
     /// For a function that has nothing to do with vendors: none can be reached, and nothing is queued.

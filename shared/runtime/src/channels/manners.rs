@@ -64,6 +64,9 @@ impl Channels {
 
     /// Returns when it is time for so many calls to the vendor of a channel, which takes so many in a second.
     pub async fn turn(&self, channel: &Channel, calls: u32, per_second: u32) {
+        if !self.paced {
+            return;
+        }
         let at = self.with_manners(channel, |manners| manners.turn(Instant::now(), calls, per_second));
         tokio::time::sleep_until(at).await;
     }

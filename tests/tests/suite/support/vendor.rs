@@ -25,13 +25,16 @@ struct Inside {
     market: Mutex<Market>,
     clock: OnceLock<LocalClock>,
     gate: Mutex<Option<Gate>>,
-    fails: Mutex<Option<fn(&Request) -> bool>>,
+    fails: Mutex<Option<Which>>,
     called: Mutex<Vec<String>>,
 }
 
+/// Which calls are meant.
+pub type Which = fn(&Request) -> bool;
+
 /// Stops the next call of a kind on its way to the vendor.
 struct Gate {
-    stops: fn(&Request) -> bool,
+    stops: Which,
     /// The vendor has answered before: its answer is what is stopped.
     answered: bool,
     arrives: oneshot::Sender<()>,
@@ -95,7 +98,7 @@ impl Vendor {
     }
 
     /// Answers such calls with a fault of its own, until something else is said.
-    pub fn fail(&self, fails: Option<fn(&Request) -> bool>) {
+    pub fn fail(&self, fails: Option<Which>) {
         *self.0.fails.lock().expect("no panic while it was held") = fails;
     }
 
@@ -106,16 +109,16 @@ impl Vendor {
     }
 
     /// Stops the next such call before the vendor has heard of it.
-    pub fn freeze(&self, stops: fn(&Request) -> bool) -> Frozen {
+    pub fn freeze(&self, stops: Which) -> Frozen {
         self.stop(stops, false)
     }
 
     /// Stops the answer to the next such call: it says what was true when the call was made.
-    pub fn freeze_answer(&self, stops: fn(&Request) -> bool) -> Frozen {
+    pub fn freeze_answer(&self, stops: Which) -> Frozen {
         self.stop(stops, true)
     }
 
-    fn stop(&self, stops: fn(&Request) -> bool, answered: bool) -> Frozen {
+    fn stop(&self, stops: Which, answered: bool) -> Frozen {
         let ((arrives, reached), (thaw, thawed)) = (oneshot::channel(), oneshot::channel());
         let gate = Gate { stops, answered, arrives, thawed };
         *self.0.gate.lock().expect("no panic while it was held") = Some(gate);
