@@ -95,7 +95,7 @@ mod tests {
         let mut manners = Manners::default();
         assert_eq!([50, 0].map(|calls| ms(manners.turn(begin, calls, 2))), [0, 500]);
         // Who was quiet has saved nothing.
-        let later = begin + Duration::from_secs(60);
+        let later = begin + Duration::from_mins(1);
         let turns: Vec<u128> = (0..3).map(|_| ms(manners.turn(later, 1, 2))).collect();
         assert_eq!(turns, [60_000, 60_000, 60_500]);
     }
