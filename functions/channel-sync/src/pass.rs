@@ -7,14 +7,14 @@ use domain::{
     channel::ChannelSettings,
     ids::Channel,
     listing::{
-        Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, SyncState, claimed, count_from, judge, next, settled,
-        taken,
+        Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, Seen, SyncState, claimed, count_from, judge, next,
+        settled, taken,
     },
     publish::{Change, Counted, Pushed},
     pull::PullState,
     time::Timestamp,
 };
-use runtime::App;
+use runtime::{App, channels::Met};
 use store::{Basis, Failure};
 
 use crate::in_flight;
@@ -33,6 +33,8 @@ pub(crate) enum Ended {
     Store(#[from] Failure),
     #[error(transparent)]
     Channel(#[from] CallError),
+    #[error("the vendor is left alone for now")]
+    Pausing,
 }
 
 impl From<store::Fault> for Ended {
@@ -44,9 +46,12 @@ impl From<store::Fault> for Ended {
 /// What a pass works with.
 struct Pass<'a> {
     app: &'a App,
+    channel: &'a Channel,
     settings: ChannelSettings,
     pull: PullState,
     connector: &'a dyn Connector,
+    /// When the listings were read.
+    began: Timestamp,
 }
 
 /// A listing for which a number is to be pushed.
@@ -56,6 +61,17 @@ struct Due {
     computed: Pushed,
     change: Change,
     shown: u64,
+    /// The marks that `computed` knows.
+    seen: Seen,
+}
+
+/// A push that was written to begin.
+struct Begun {
+    listing: Listing,
+    state: SyncState,
+    computed: Pushed,
+    shown: u64,
+    seen: Seen,
 }
 
 /// Goes once over these listings of a channel.
@@ -63,14 +79,20 @@ pub(crate) async fn pass(app: &App, channel: &Channel, ids: &BTreeSet<ListingId>
     let Some(settings) = app.store.channel_settings(channel).await? else { return Ok(()) };
     let Some(connector) = app.channels.connector(channel, &settings).await? else { return Ok(()) };
     let pull = app.store.pull_state(channel).await?;
-    let pass = Pass { app, settings, pull, connector: &*connector };
+    let pass = Pass { app, channel, settings, pull, connector: &*connector, began: app.now() };
     let ids: Vec<ListingId> = ids.iter().cloned().collect();
     let listings = app.store.listings_of(&ids).await?;
     let listings = listings.into_iter().filter(|(_, state)| state.is_due(app.now())).collect::<Vec<_>>();
+    // What is not looked at stays marked, and is told again by the next poll.
+    if !listings.is_empty() && !app.channels.may_ask(channel) {
+        return Err(Ended::Pausing);
+    }
     let (mut due, mut ended) = (Vec::new(), Ok(()));
     for some in listings.chunks(connector.abilities().batch.max(1)) {
         let targets: Vec<Target> = some.iter().map(|(listing, _)| target(listing)).collect();
+        pass.turn(targets.len()).await;
         let looks = connector.read(&targets).await;
+        pass.met(&looks);
         for ((listing, state), look) in some.iter().zip(looks) {
             match pass.decide(listing, state, look).await {
                 Ok(decided) => due.extend(decided),
@@ -104,7 +126,7 @@ impl Pass<'_> {
         let shown = match look {
             Ok(shown) => shown.quantity,
             Err(CallError::Refused { reason }) => {
-                self.refused(id, seen, reason).await?;
+                self.refused(id, seen, reason, self.seen(seen)).await?;
                 return Ok(None);
             }
             Err(error) => return Err(error.into()),
@@ -123,8 +145,8 @@ impl Pass<'_> {
         }
         let in_flight = in_flight::hold(app, id, seen, judged.in_flight).await?;
         let missing = in_flight.as_ref().map_or(0, |in_flight| in_flight.quantity.units());
-        let state =
-            SyncState { in_flight, disagreements: judged.disagreements, disagrees: judged.disagrees, ..seen.clone() };
+        let (disagreements, disagrees, awaited) = (judged.disagreements, judged.disagrees, judged.awaited);
+        let state = SyncState { in_flight, disagreements, disagrees, awaited, ..seen.clone() };
         let as_of = app.now();
         let basis = Basis { settings: &self.settings, pull: &self.pull, buffer: listing.buffer, state: &state };
         let terms = app.store.terms(&id.channel, &id.sku, basis, as_of).await?;
@@ -132,7 +154,8 @@ impl Pass<'_> {
         match next(&state, terms, shown, as_of, per_day) {
             Next::Push { quantity, change } => {
                 let computed = Pushed { quantity, in_flight: missing, as_of, counted };
-                return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown }));
+                let seen = self.seen(seen);
+                return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown, seen }));
             }
             Next::Settled => {
                 let look_at = (missing > 0 || state.disagrees).then(|| as_of.plus_seconds(LOOK_AGAIN_SECONDS));
@@ -140,31 +163,36 @@ impl Pass<'_> {
                     look_at,
                     ..settled(&state, Pushed { quantity: shown, in_flight: missing, as_of, counted })
                 };
-                app.store.save_sync(id, seen, rested, true).await?;
+                self.save(id, seen, rested, self.seen(seen)).await?;
+            }
+            Next::Await => {
+                let look_at = Some(as_of.plus_seconds(LOOK_AGAIN_SECONDS));
+                let awaiting = SyncState { version: state.version + 1, look_at, ..state };
+                self.save(id, seen, awaiting, self.seen(seen)).await?;
             }
             Next::Wait => {
                 let waiting = SyncState { version: state.version + 1, ..state };
-                app.store.save_sync(id, seen, waiting, false).await?;
+                app.store.save_sync(id, seen, waiting, None).await?;
             }
         }
         Ok(None)
     }
 
     /// Pushes, as many at once as the vendor takes.
-    async fn push(&self, due: Vec<Due>) -> Result<(), Ended> {
-        let mut due = due.into_iter().peekable();
-        while due.peek().is_some() {
-            let mut begun = Vec::new();
+    async fn push(&self, mut due: Vec<Due>) -> Result<(), Ended> {
+        let batch = self.connector.abilities().batch.max(1);
+        while !due.is_empty() {
+            let (mut begun, some) = (Vec::new(), due.drain(..batch.min(due.len())).collect::<Vec<_>>());
+            // Nobody waits between saying that a push begins and sending it.
+            self.turn(some.len()).await;
             let claims_at = self.app.now();
-            for Due { listing, state, computed, shown, .. } in
-                due.by_ref().take(self.connector.abilities().batch.max(1))
-            {
+            for Due { listing, state, computed, shown, seen, .. } in some {
                 let begins = claimed(&state, computed.quantity, self.app.now());
                 // Another writer is there: it sees what we saw, or more.
-                let Some(claimed) = self.app.store.save_sync(&listing.id, &state, begins, false).await? else {
+                let Some(claimed) = self.app.store.save_sync(&listing.id, &state, begins, None).await? else {
                     continue;
                 };
-                begun.push((listing, claimed, computed, shown));
+                begun.push(Begun { listing, state: claimed, computed, shown, seen });
             }
             self.send(begun, claims_at).await?;
         }
@@ -172,13 +200,13 @@ impl Pass<'_> {
     }
 
     /// Sends what was written to begin from `claims_at` on, and writes what came of it.
-    async fn send(&self, begun: Vec<(Listing, SyncState, Pushed, u64)>, claims_at: Timestamp) -> Result<(), Ended> {
+    async fn send(&self, begun: Vec<Begun>, claims_at: Timestamp) -> Result<(), Ended> {
         let compares = self.connector.abilities().compare_and_set;
-        let pushes = begun.iter().map(|(listing, state, computed, shown)| Push {
-            target: target(listing),
-            quantity: computed.quantity,
-            expected: compares.then_some(*shown),
-            key: key(&listing.id, state.version),
+        let pushes = begun.iter().map(|begun| Push {
+            target: target(&begun.listing),
+            quantity: begun.computed.quantity,
+            expected: compares.then_some(begun.shown),
+            key: key(&begun.listing.id, begun.state.version),
         });
         let pushes: Vec<Push> = pushes.collect();
         if pushes.is_empty() {
@@ -188,22 +216,23 @@ impl Pass<'_> {
             return Err(CallError::Unavailable { reason: "too late to push".to_owned() }.into());
         }
         let answers = self.connector.push(&pushes).await;
+        self.met(&answers);
         let mut ended = Ok(());
-        for ((listing, state, computed, _), answer) in begun.into_iter().zip(answers) {
+        for (Begun { listing, state, computed, seen, .. }, answer) in begun.into_iter().zip(answers) {
             let id = &listing.id;
             match answer {
                 Ok(_) => {
                     let done = taken(&state, computed, self.app.now());
                     let quantity = computed.quantity;
                     tracing::info!(listing = %id, quantity, lag_seconds = done.lag_seconds, "pushed");
-                    self.app.store.save_sync(id, &state, done, true).await?;
+                    self.save(id, &state, done, seen).await?;
                 }
-                Err(CallError::Refused { reason }) => self.refused(id, &state, reason).await?,
+                Err(CallError::Refused { reason }) => self.refused(id, &state, reason, seen).await?,
                 Err(error) => {
                     // It was not applied, unless no answer came: then nobody knows.
                     if !matches!(error, CallError::Unavailable { .. }) {
                         let not = SyncState { version: state.version + 1, unanswered: None, ..state.clone() };
-                        self.app.store.save_sync(id, &state, not, false).await?;
+                        self.app.store.save_sync(id, &state, not, None).await?;
                     }
                     ended = Err(error.into());
                 }
@@ -213,17 +242,64 @@ impl Pass<'_> {
     }
 
     /// The vendor will refuse the same again: the merchant has to see why.
-    async fn refused(&self, id: &ListingId, seen: &SyncState, reason: String) -> Result<(), Ended> {
+    async fn refused(&self, id: &ListingId, before: &SyncState, reason: String, seen: Seen) -> Result<(), Ended> {
         tracing::error!(alarm = "listing-refused", listing = %id, reason, "the channel refuses the listing");
         let again = self.app.now().plus_seconds(REFUSED_AGAIN_SECONDS);
         let state = SyncState {
-            version: seen.version + 1,
+            version: before.version + 1,
             refusal: Some(reason),
             unanswered: None,
             look_at: Some(again),
-            ..seen.clone()
+            ..before.clone()
         };
-        self.app.store.save_sync(id, seen, state, true).await?;
+        self.save(id, before, state, seen).await
+    }
+
+    /// Waits until so many listings may be read or set.
+    async fn turn(&self, listings: usize) {
+        let abilities = self.connector.abilities();
+        let calls = listings.div_ceil(abilities.listings_per_call.max(1));
+        let calls = u32::try_from(calls).unwrap_or(u32::MAX);
+        self.app.channels.turn(self.channel, calls, abilities.pushes_per_second).await;
+    }
+
+    /// Tells what the vendor has said: "not now" to any is said to all; it is silent only if it has answered none.
+    fn met<T>(&self, answers: &[Result<T, CallError>]) {
+        let mut met = None;
+        for answer in answers {
+            met = match (met, answer) {
+                (Some(Met::Throttle { .. }), _) => met,
+                (_, Err(CallError::Throttled { retry_after_seconds })) => {
+                    Some(Met::Throttle { retry_after_seconds: *retry_after_seconds })
+                }
+                // Whoever is not let in has to be, and until then every call is one in vain.
+                (
+                    None | Some(Met::Silence),
+                    Err(CallError::Unavailable { .. } | CallError::Unauthorized { .. } | CallError::Unconfigured(_)),
+                ) => Some(Met::Silence),
+                _ => Some(Met::Answer),
+            };
+        }
+        if let Some(met) = met {
+            self.app.channels.met(self.channel, met);
+        }
+    }
+
+    /// The marks that this pass knows of a listing.
+    fn seen(&self, state: &SyncState) -> Seen {
+        Seen { marks: state.marks, at: self.began }
+    }
+
+    /// Writes what is known now, and answers the marks that were seen. If one has come meanwhile, nobody else was told of it: the listing
+    /// is looked at once more. Each such message answers every mark until then, so there are never more of them than marks.
+    async fn save(&self, id: &ListingId, before: &SyncState, state: SyncState, seen: Seen) -> Result<(), Ended> {
+        let Some(saved) = self.app.store.save_sync(id, before, state, Some(seen)).await? else { return Ok(()) };
+        if saved.marked_since.is_some()
+            && let Some(queue) = self.app.channels.sync()
+            && queue.look_at(&[(id.clone(), saved.marks)], self.app.now()).await.is_err()
+        {
+            tracing::warn!(listing = %id, "left to the next poll");
+        }
         Ok(())
     }
 }

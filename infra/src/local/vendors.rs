@@ -43,8 +43,13 @@ impl Vendors {
 
     /// As the handlers are given them.
     pub(super) fn channels(&self, clock: Arc<dyn Clock>, sync: Queue, news: Queue) -> Channels {
-        let transport = self.transport.clone().unwrap_or_else(|| Arc::new(Https::new()));
-        Channels::new(transport, Secrets::fixed(self.secrets.clone()), clock).with_sync(sync).with_news(news)
+        let secrets = Secrets::fixed(self.secrets.clone());
+        let channels = match self.transport.clone() {
+            // Whoever answers in this process keeps up with it, and may live in another time.
+            Some(transport) => Channels::new(transport, secrets, clock).at_any_pace(),
+            None => Channels::new(Arc::new(Https::new()), secrets, clock),
+        };
+        channels.with_sync(sync).with_news(news)
     }
 }
 

@@ -186,6 +186,7 @@ impl Connector for Amazon {
             quantity: QuantityMeaning::Net,
             batch: MAX_PUSHES,
             revisions_per_day: None,
+            listings_per_call: 1,
             pushes_per_second: 5,
             // Source: Orders API 2026-01-01, usage plan: a search every three minutes.
             poll_seconds: 180,

@@ -51,7 +51,9 @@ pub struct Abilities {
     pub batch: usize,
     /// How often a day the quantity of one listing may be changed; nothing where there is no such limit.
     pub revisions_per_day: Option<u32>,
-    /// Calls that set quantities, per second.
+    /// Listings that one call reads or sets.
+    pub listings_per_call: usize,
+    /// Calls that read or set quantities, per second; as many may be made at once.
     pub pushes_per_second: u32,
     /// Orders are not pulled more often than every so many seconds.
     pub poll_seconds: u64,

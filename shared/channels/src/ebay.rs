@@ -210,6 +210,7 @@ impl Connector for Ebay {
             quantity: QuantityMeaning::Net,
             batch: 1,
             revisions_per_day: Some(REVISIONS_PER_DAY),
+            listings_per_call: 1,
             pushes_per_second: PUSHES_PER_SECOND,
             poll_seconds: 60,
             webhook_is_a_hint: true,

@@ -208,6 +208,7 @@ impl Connector for Shopify {
             quantity: QuantityMeaning::Net,
             batch: BATCH,
             revisions_per_day: None,
+            listings_per_call: BATCH,
             pushes_per_second: 5,
             poll_seconds: 60,
             webhook_is_a_hint: false,

@@ -238,6 +238,7 @@ impl Connector for Walmart {
             quantity: if is_gross { QuantityMeaning::Gross } else { QuantityMeaning::Net },
             batch: 1,
             revisions_per_day: None,
+            listings_per_call: 1,
             pushes_per_second: PUSHES_PER_SECOND,
             poll_seconds: 60,
             webhook_is_a_hint: true,

@@ -27,7 +27,8 @@
 //!
 //! **To be known.** The shop subtracts an order from its stock when that is on hold or processing; while it is only pending, the shop
 //! keeps its units apart in another way, and a number that we set meanwhile lacks them once more: the shop shows too little until the
-//! next push. A cancelled order may be paid after all, which the shop allows; here it stays canceled. Orders in the trash are not found by
+//! next push. A cancelled order may be paid after all, which the shop allows: `date_modified_gmt` says that this is newer, and its
+//! units are taken anew. Orders in the trash are not found by
 //! the search. Backorders, where the merchant allows them, are not looked at.
 //!
 //! **Unverified**: that no plugin of the shop changes any of this.
@@ -189,6 +190,7 @@ impl Connector for WooCommerce {
             quantity: QuantityMeaning::Net,
             batch: push::BATCH,
             revisions_per_day: None,
+            listings_per_call: push::BATCH,
             pushes_per_second: 2,
             poll_seconds: 60,
             webhook_is_a_hint: false,

@@ -9,6 +9,7 @@
 //! | [`limits`] | every limit, with its reason |
 //! | [`channel`] | where a merchant sells, and on which terms |
 //! | [`listing`] | how far what a channel shows has followed what there is |
+//! | [`pause`] | when a vendor that is not there is asked again |
 //! | [`pull`] | how far the orders of a channel have been heard |
 //! | [`publish`] | which number a channel shows, and what it means when it shows another |
 //! | [`sale`] | orders that a marketplace has taken: facts, not requests |
@@ -35,6 +36,7 @@ pub mod limits;
 pub mod listing;
 pub mod movement;
 pub mod order;
+pub mod pause;
 pub mod publish;
 pub mod pull;
 pub mod quantity;

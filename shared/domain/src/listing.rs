@@ -88,6 +88,15 @@ pub struct InFlight {
     pub since: Timestamp,
 }
 
+/// A number that the channel has taken and did not show since.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Awaited {
+    /// Since when.
+    pub since: Timestamp,
+    /// It, or a larger one that was taken later: what shows no more has applied it.
+    pub at_most: u64,
+}
+
 /// How far what is shown has followed what there is.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct SyncState {
@@ -101,6 +110,8 @@ pub struct SyncState {
     pub pushed: Option<Pushed>,
     /// A number that was sent and whose answer is not known.
     pub unanswered: Option<u64>,
+    /// What has to be shown first before anything is believed to be applied; nothing once what was pushed last was seen.
+    pub awaited: Option<Awaited>,
     /// When to look whether the last push is shown.
     pub look_at: Option<Timestamp>,
     /// Looks in a row that found another number than may be.
@@ -125,6 +136,17 @@ impl SyncState {
         if day == now.epoch_seconds() / DAY_SECONDS { spent } else { 0 }
     }
 
+    /// Since when it is marked once its writer has answered what it saw; nothing if that was all. A mark that came while it looked is no
+    /// older than its look.
+    #[must_use]
+    pub fn marked_after(&self, answered: Option<Seen>) -> Option<Timestamp> {
+        match answered {
+            Some(seen) if self.marks <= seen.marks => None,
+            Some(seen) => self.marked_since.max(Some(seen.at)),
+            None => self.marked_since,
+        }
+    }
+
     /// Whether somebody has to look at it now.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
@@ -136,6 +158,15 @@ impl SyncState {
     pub fn expected(&self, told: u64) -> Option<u64> {
         self.pushed.map(|pushed| pushed.expected(told))
     }
+}
+
+/// The marks that a writer has seen before it looked: what it writes answers these, and none that came later.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub struct Seen {
+    /// How often the listing had been marked.
+    pub marks: u64,
+    /// When that was read.
+    pub at: Timestamp,
 }
 
 /// What a look at the channel found.
@@ -172,19 +203,23 @@ pub struct Judged {
     pub disagreements: u32,
     /// Whether the listing is closed because of them.
     pub disagrees: bool,
+    /// What has to be shown first.
+    pub awaited: Option<Awaited>,
 }
 
 /// Judges a look.
 ///
-/// A channel that shows more than may be has [`APPLY_SECONDS`] to apply the push. After the second such look the listing is closed; it
-/// opens again when the 0 that is then pushed is shown.
+/// A channel has [`APPLY_SECONDS`] to show what it has taken, however many numbers it is given meanwhile. If it shows more after that, it
+/// disagrees, and has as long again. After the second time the listing is closed; it opens again when the 0 that is then pushed is shown.
+/// A number that is larger although ours was shown was set by somebody else: it is set right, and is no disagreement.
 #[must_use]
 pub fn judge(state: &SyncState, found: Found) -> Judged {
     let Some(pushed) = state.pushed else {
         // Nothing of ours is there yet: whatever is shown is the merchant's own number.
-        return Judged { in_flight: None, disagreements: 0, disagrees: state.disagrees };
+        return Judged { in_flight: None, disagreements: 0, disagrees: state.disagrees, awaited: None };
     };
-    let look = compare(found.shown, pushed.expected(found.told), state.unanswered);
+    let expected = pushed.expected(found.told);
+    let look = compare(found.shown, expected, state.unanswered);
     let known = pushed.in_flight.saturating_sub(found.told);
     let news = if let Look::InFlight(units) = look { units } else { 0 };
     let since = state.in_flight.as_ref().map_or(found.at, |in_flight| in_flight.since);
@@ -193,17 +228,26 @@ pub fn judge(state: &SyncState, found: Found) -> Judged {
     let since = if known == 0 { found.at } else { since };
     let in_flight = Quantity::new(known + news).ok().map(|units| (units, since));
     match look {
-        Look::Agrees => Judged { in_flight, disagreements: 0, disagrees: false },
+        Look::Agrees => Judged { in_flight, disagreements: 0, disagrees: false, awaited: None },
         // Sales took it below what was pushed: the push was applied.
-        Look::InFlight(_) => Judged { in_flight, disagreements: 0, disagrees: state.disagrees },
-        Look::TooMany(_) if found.at.seconds_since(pushed.as_of) < APPLY_SECONDS => {
-            Judged { in_flight, disagreements: state.disagreements, disagrees: state.disagrees }
-        }
+        Look::InFlight(_) => Judged { in_flight, disagreements: 0, disagrees: state.disagrees, awaited: None },
         Look::TooMany(_) => {
-            let disagreements = state.disagreements.saturating_add(1);
-            Judged { in_flight, disagreements, disagrees: disagreements >= MAX_DISAGREEMENTS || state.disagrees }
+            let awaited = state.awaited.map(|awaited| still_awaited(awaited, found, expected, pushed.as_of));
+            let is_late = awaited.is_some_and(|awaited| found.at.seconds_since(awaited.since) >= APPLY_SECONDS);
+            let disagreements = state.disagreements.saturating_add(u32::from(is_late));
+            Judged {
+                in_flight,
+                disagreements,
+                disagrees: disagreements >= MAX_DISAGREEMENTS || state.disagrees,
+                awaited: awaited.map(|awaited| if is_late { Awaited { since: found.at, ..awaited } } else { awaited }),
+            }
         }
     }
+}
+
+/// What is awaited of a channel that shows more than it should: what was, or what was pushed last where that was applied meanwhile.
+fn still_awaited(awaited: Awaited, found: Found, expected: u64, as_of: Timestamp) -> Awaited {
+    if found.shown > awaited.at_most { awaited } else { Awaited { since: as_of, at_most: expected } }
 }
 
 /// What to do with a listing once its terms are known.
@@ -218,6 +262,8 @@ pub enum Next {
         /// What that is to a shopper there.
         change: Change,
     },
+    /// It was told this number and may take its time to show it: telling it again would only spend a revision.
+    Await,
     /// More could be shown, but too many of the day's revisions are spent: later.
     Wait,
 }
@@ -227,6 +273,10 @@ pub enum Next {
 pub fn next(state: &SyncState, terms: Terms, shown: u64, now: Timestamp, revisions_per_day: Option<u32>) -> Next {
     let quantity = terms.quantity();
     let Some(change) = Change::between(Some(shown), quantity) else { return Next::Settled };
+    let was_told = |pushed: Pushed| pushed.quantity == quantity && now.seconds_since(pushed.as_of) < APPLY_SECONDS;
+    if state.awaited.is_some() && state.unanswered.is_none() && state.pushed.is_some_and(was_told) {
+        return Next::Await;
+    }
     let seconds_into_day = now.epoch_seconds() % DAY_SECONDS;
     if may_revise(change, state.revisions_on(now), revisions_per_day, seconds_into_day) {
         Next::Push { quantity, change }
@@ -257,9 +307,13 @@ pub fn claimed(state: &SyncState, quantity: u64, now: Timestamp) -> SyncState {
 /// The channel has taken a number.
 #[must_use]
 pub fn taken(state: &SyncState, computed: Pushed, now: Timestamp) -> SyncState {
+    let first = Awaited { since: computed.as_of, at_most: computed.quantity };
+    let awaited =
+        state.awaited.map_or(first, |before| Awaited { at_most: before.at_most.max(computed.quantity), ..before });
     SyncState {
         version: state.version + 1,
         pushed: Some(computed),
+        awaited: Some(awaited),
         unanswered: None,
         look_at: Some(now.plus_seconds(LOOK_AGAIN_SECONDS)),
         refusal: None,
@@ -275,6 +329,7 @@ pub fn settled(state: &SyncState, computed: Pushed) -> SyncState {
         version: state.version + 1,
         pushed: Some(computed),
         unanswered: None,
+        awaited: None,
         look_at: None,
         refusal: None,
         ..state.clone()
@@ -325,9 +380,23 @@ mod tests {
     }
 
     #[test]
+    fn a_writer_answers_the_marks_that_it_saw_and_no_later_one() {
+        let marked = SyncState { marks: 4, marked_since: Some(at(10)), ..SyncState::default() };
+        for (answered, since) in [
+            (None, Some(at(10))),
+            (Some(Seen { marks: 4, at: at(20) }), None),
+            (Some(Seen { marks: 5, at: at(20) }), None),
+            (Some(Seen { marks: 3, at: at(20) }), Some(at(20))),
+            (Some(Seen { marks: 3, at: at(5) }), Some(at(10))),
+        ] {
+            assert_eq!(marked.marked_after(answered), since, "{answered:?}");
+        }
+    }
+
+    #[test]
     fn the_first_look_at_a_listing_proves_nothing() {
         let judged = judge(&SyncState::default(), found(7, 0, 1));
-        assert_eq!(judged, Judged { in_flight: None, disagreements: 0, disagrees: false });
+        assert_eq!(judged, Judged { in_flight: None, disagreements: 0, disagrees: false, awaited: None });
     }
 
     #[test]
@@ -372,18 +441,72 @@ mod tests {
 
     #[test]
     fn a_listing_that_disagrees_twice_is_closed_until_it_agrees() {
-        let state = pushed(5, 0);
+        let awaited = |since, at_most| Some(Awaited { since: at(since), at_most });
+        let state = SyncState { awaited: awaited(0, 5), ..pushed(5, 0) };
         let early = judge(&state, found(9, 0, APPLY_SECONDS - 1));
         assert_eq!((early.disagreements, early.disagrees), (0, false), "it may still be applied");
+        assert_eq!(early.awaited, state.awaited);
         let first = judge(&state, found(9, 0, APPLY_SECONDS));
         assert_eq!((first.disagreements, first.disagrees), (1, false));
-        let again = SyncState { disagreements: 1, ..pushed(5, 0) };
-        let second = judge(&again, found(9, 0, APPLY_SECONDS));
+        assert_eq!(first.awaited, awaited(APPLY_SECONDS, 5), "it has as long again");
+        let again = SyncState { disagreements: 1, awaited: first.awaited, ..state.clone() };
+        assert_eq!(judge(&again, found(9, 0, APPLY_SECONDS * 2 - 1)).disagreements, 1);
+        let second = judge(&again, found(9, 0, APPLY_SECONDS * 2));
         assert_eq!((second.disagreements, second.disagrees), (2, true));
-        let closed = SyncState { disagreements: 2, disagrees: true, ..pushed(0, 0) };
+        let closed = SyncState { disagreements: 2, disagrees: true, awaited: second.awaited, ..pushed(0, 0) };
         assert!(judge(&closed, found(9, 0, APPLY_SECONDS)).disagrees);
         let judged = judge(&closed, found(0, 0, 60));
         assert_eq!((judged.disagreements, judged.disagrees), (0, false));
+    }
+
+    #[test]
+    fn new_numbers_give_a_channel_no_more_time_for_the_first() {
+        // Told 5 and then 4, 3, … every minute, it goes on showing 9.
+        let mut state = pushed(9, 0);
+        let mut closed_after = None;
+        for minute in 1..60 {
+            let judged = judge(&state, found(9, 0, minute * 60));
+            if judged.disagrees {
+                closed_after = closed_after.or(Some(minute));
+            }
+            let (disagreements, disagrees) = (judged.disagreements, judged.disagrees);
+            state = SyncState { disagreements, disagrees, awaited: judged.awaited, ..state };
+            let number = Pushed { quantity: 5 - minute % 5, ..pushed(0, 0).pushed.unwrap() };
+            state = taken(&state, Pushed { as_of: at(minute * 60), ..number }, at(minute * 60));
+        }
+        assert_eq!(closed_after, Some(31), "told in the first minute, and twice a quarter of an hour");
+    }
+
+    #[test]
+    fn a_channel_that_is_slow_and_applies_everything_is_never_closed() {
+        // It shows each number ten minutes after it was told.
+        let told = |minute: u64| 1_000_u64.saturating_sub(minute);
+        let mut state =
+            taken(&SyncState::default(), Pushed { quantity: told(0), ..pushed(0, 0).pushed.unwrap() }, at(0));
+        for minute in 1..200_u64 {
+            let judged = judge(&state, found(told(minute.saturating_sub(10)), 0, minute * 60));
+            assert_eq!((judged.disagreements, judged.disagrees), (0, false), "minute {minute}");
+            state = SyncState { awaited: judged.awaited, ..state };
+            let number = Pushed { quantity: told(minute), as_of: at(minute * 60), ..pushed(0, 0).pushed.unwrap() };
+            state = taken(&state, number, at(minute * 60));
+        }
+    }
+
+    #[test]
+    fn a_number_that_somebody_else_has_set_is_set_right_at_once() {
+        let shown = SyncState { awaited: None, ..pushed(5, 0) };
+        let judged = judge(&shown, found(9, 0, APPLY_SECONDS * 9));
+        assert_eq!((judged.disagreements, judged.awaited), (0, None));
+        let terms = Terms { shared: Some(5), ..Terms::default() };
+        assert_eq!(next(&shown, terms, 9, at(60), None), Next::Push { quantity: 5, change: Change::Less });
+        // What it was told and did not show yet is not told again before it is late.
+        let told = SyncState { awaited: Some(Awaited { since: at(0), at_most: 5 }), ..pushed(5, 0) };
+        assert_eq!(next(&told, terms, 9, at(APPLY_SECONDS - 1), None), Next::Await);
+        let push = Next::Push { quantity: 5, change: Change::Less };
+        assert_eq!(next(&told, terms, 9, at(APPLY_SECONDS), None), push);
+        assert_eq!(next(&SyncState { unanswered: Some(7), ..told.clone() }, terms, 9, at(60), None), push);
+        let other = Terms { shared: Some(4), ..Terms::default() };
+        assert_eq!(next(&told, other, 9, at(60), None), Next::Push { quantity: 4, change: Change::Less });
     }
 
     #[test]

@@ -3,7 +3,11 @@
 //!
 //! A line is told as it stands now, in any order and any number of times. [`next`] says what is to be done about its record,
 //! [`after_sale`] about one that is sold; each step is one conditional write, after which it is looked at again. What was told earlier
-//! is recognised without a clock: a decision is final, and cancellations only grow.
+//! is recognised without a clock of ours: a decision is final, and cancellations only grow.
+//!
+//! Some marketplaces let an order that was canceled be paid after all. That is another *life* of the line: nothing of the first comes back, its
+//! successor takes the units anew, as for a late payment ([`revival`]). Only news can begin it that is newer than the cancellation, by the
+//! marketplace's own time of the change; in the second life, a cancellation counts only if it is newer than what began that.
 
 use crate::{
     bucket::StockId,
@@ -162,6 +166,43 @@ pub struct Aftermath {
     pub returned: u64,
     /// It was told that the line was shipped: nothing comes back by itself any more.
     pub shipped: bool,
+    /// When the order changed, at the marketplace, by the newest news that canceled anything of this life of the line.
+    pub canceled_at: Option<Timestamp>,
+    /// When the order changed by the news that began this life of the line; nothing for the first.
+    pub begun_at: Option<Timestamp>,
+}
+
+impl Aftermath {
+    /// Whether news of a cancellation is of an earlier life. Of which age it is may not be known.
+    #[must_use]
+    pub fn is_of_an_earlier_life(&self, line: &SaleLine, told_at: Option<Timestamp>) -> bool {
+        line.canceled > 0 && self.begun_at.is_some() && told_at <= self.begun_at
+    }
+}
+
+/// What to do about a line of which nothing is kept: canceled, or sold and all of it given back.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub enum Revival {
+    /// Its next life is begun, unless that was done, and decides.
+    Begin,
+    /// Its next life has begun, and decides.
+    Follow,
+    /// It is canceled still: noted, so that no news from in between begins a life.
+    Note,
+    /// Nothing: older news, or the same.
+    Nothing,
+}
+
+/// Decides about a line of which nothing is kept. `is_followed`: its next life has begun. News whose age is not known begins nothing.
+#[must_use]
+pub fn revival(line: &SaleLine, told_at: Option<Timestamp>, since: Aftermath, is_followed: bool) -> Revival {
+    let is_newer = told_at.is_some() && since.canceled_at.is_some() && told_at > since.canceled_at;
+    match line.told() {
+        Told::Canceled if is_followed => Revival::Follow,
+        Told::Canceled if told_at > since.canceled_at => Revival::Note,
+        Told::Pending | Told::Sold if is_newer => Revival::Begin,
+        Told::Canceled | Told::Pending | Told::Sold => Revival::Nothing,
+    }
 }
 
 /// The next step for a line, once its record has been looked at.
@@ -188,7 +229,9 @@ pub enum Next {
     Follow,
     /// Sold: look at what has happened to its units since, and go on with [`after_sale`].
     LookAtAftermath,
-    /// All of it is done; what a canceled record held is released, for whoever canceled it may have died before that.
+    /// Canceled: what its record held is released, for whoever canceled it may have died before that; then [`revival`] decides.
+    LookAtRevival,
+    /// All of it is done.
     Done,
 }
 
@@ -201,10 +244,10 @@ pub enum Next {
 /// | active, its time over | close | close | cancel |
 /// | expired | close, unless it was pending for long | close | close |
 /// | confirmed | aftermath | aftermath | aftermath |
-/// | canceled | done | done | done |
+/// | canceled | revival | revival | revival |
 ///
 /// A record that a shopper's checkout would give up is closed here in favour of a successor, as for a late payment; and that successor's
-/// record is the next one to be looked at. So an order is never dropped, and one that was canceled stays so.
+/// record is the next one to be looked at. So an order is never dropped.
 #[must_use]
 pub fn next(record: Option<&Reservation>, line: &SaleLine, now: Timestamp) -> Next {
     let told = line.told();
@@ -217,7 +260,7 @@ pub fn next(record: Option<&Reservation>, line: &SaleLine, now: Timestamp) -> Ne
     let pending_until = record.created_at.plus_seconds(PENDING_SALE_SECONDS);
     match record.status {
         Status::Confirmed { .. } => Next::LookAtAftermath,
-        Status::Canceled { .. } => Next::Done,
+        Status::Canceled { .. } => Next::LookAtRevival,
         Status::Active if told == Told::Canceled => Next::Cancel,
         Status::Active if told == Told::Pending && record.expires_at >= pending_until => Next::Done,
         Status::Active if now > record.expires_at => Next::Close,
@@ -243,6 +286,8 @@ pub enum AfterSale {
         /// How many have then.
         returned: u64,
     },
+    /// All of it came back: [`revival`] decides.
+    LookAtRevival,
     /// It is noted that the line was shipped.
     MarkShipped,
     /// Nothing.
@@ -256,6 +301,7 @@ pub fn after_sale(sold: u64, line: &SaleLine, since: Aftermath) -> AfterSale {
     let canceled = line.canceled.min(sold);
     match line.stage {
         _ if since.shipped => AfterSale::Nothing,
+        _ if since.returned >= sold => AfterSale::LookAtRevival,
         Stage::Shipped => AfterSale::MarkShipped,
         Stage::Pending | Stage::Paid if canceled > since.returned => {
             AfterSale::Return { units: canceled - since.returned, returned: canceled }
@@ -349,7 +395,10 @@ mod tests {
 
     #[test]
     fn the_table_of_what_comes_next() {
-        use Next::{Cancel, Close, Confirm, Done, Extend, Follow, LookAtAftermath, RecordCanceled, Take, WaitASecond};
+        use Next::{
+            Cancel, Close, Confirm, Done, Extend, Follow, LookAtAftermath, LookAtRevival, RecordCanceled, Take,
+            WaitASecond,
+        };
         let long = 100 + PENDING_SALE_SECONDS;
         let expired = |until| Some(record(Status::Expired { successor: None }, until));
         let canceled = Some(record(Status::Canceled { reason: CancelReason::Requested }, 1_000));
@@ -367,7 +416,7 @@ mod tests {
             ("expired after it was pending for long", expired(long), long + 9, [Done, Close, Close]),
             ("taken again", followed, 5_000, [Follow, Follow, Follow]),
             ("confirmed", confirmed, 5_000, [LookAtAftermath; 3]),
-            ("canceled", canceled, 5_000, [Done; 3]),
+            ("canceled", canceled, 5_000, [LookAtRevival; 3]),
         ];
         for (name, record, now, expected) in cases {
             let told = [line(Stage::Pending, 0), line(Stage::Paid, 0), line(Stage::Paid, 3)];
@@ -377,7 +426,7 @@ mod tests {
 
     #[test]
     fn what_is_canceled_comes_back_once_and_what_is_shipped_does_not() {
-        let since = |returned, shipped| Aftermath { returned, shipped };
+        let since = |returned, shipped| Aftermath { returned, shipped, ..Aftermath::default() };
         let back = |units, returned| AfterSale::Return { units, returned };
         let cases = [
             (Stage::Paid, 0, since(0, false), AfterSale::Nothing),
@@ -386,13 +435,58 @@ mod tests {
             (Stage::Paid, 3, since(1, false), back(2, 3)),
             (Stage::Paid, 9, since(1, false), back(2, 3)),
             (Stage::Paid, 1, since(2, false), AfterSale::Nothing),
-            (Stage::Paid, 3, since(3, false), AfterSale::Nothing),
+            (Stage::Paid, 3, since(3, false), AfterSale::LookAtRevival),
+            (Stage::Paid, 0, since(3, false), AfterSale::LookAtRevival),
+            (Stage::Shipped, 0, since(3, false), AfterSale::LookAtRevival),
+            (Stage::Paid, 0, since(3, true), AfterSale::Nothing),
             (Stage::Shipped, 3, since(0, false), AfterSale::MarkShipped),
             (Stage::Shipped, 3, since(1, true), AfterSale::Nothing),
             (Stage::Paid, 3, since(0, true), AfterSale::Nothing),
         ];
         for (stage, canceled, since, expected) in cases {
             assert_eq!(after_sale(3, &line(stage, canceled), since), expected, "{stage:?} {canceled} {since:?}");
+        }
+    }
+
+    #[test]
+    fn a_canceled_line_is_revived_by_newer_news_only() {
+        use Revival::{Begin, Follow, Note, Nothing};
+        let canceled =
+            |at: Option<u64>| Aftermath { canceled_at: at.map(Timestamp::from_epoch_seconds), ..Aftermath::default() };
+        // (canceled at, told at) and what is told: pending, paid, shipped, canceled, and canceled when the next life has begun.
+        for (since, told_at, expected) in [
+            (Some(100), Some(99), [Nothing, Nothing, Nothing, Nothing, Follow]),
+            (Some(100), Some(100), [Nothing, Nothing, Nothing, Nothing, Follow]),
+            (Some(100), Some(101), [Begin, Begin, Begin, Note, Follow]),
+            (Some(100), None, [Nothing, Nothing, Nothing, Nothing, Follow]),
+            (None, Some(101), [Nothing, Nothing, Nothing, Note, Follow]),
+            (None, None, [Nothing, Nothing, Nothing, Nothing, Follow]),
+        ] {
+            let told_at = told_at.map(at);
+            let told = [(Stage::Pending, 0), (Stage::Paid, 1), (Stage::Shipped, 0), (Stage::Paid, 3)];
+            let told = told.map(|(stage, canceled)| line(stage, canceled));
+            let [pending, paid, shipped, all] =
+                told.each_ref().map(|line| revival(line, told_at, canceled(since), false));
+            let followed = revival(&told[3], told_at, canceled(since), true);
+            assert_eq!([pending, paid, shipped, all, followed], expected, "canceled at {since:?}, told at {told_at:?}");
+        }
+    }
+
+    #[test]
+    fn a_cancellation_counts_in_a_later_life_only_if_it_is_newer_than_that() {
+        let begun = |begun_at: Option<u64>| Aftermath { begun_at: begun_at.map(at), ..Aftermath::default() };
+        for (begun_at, canceled, told_at, older) in [
+            (None, 3, None, false),
+            (None, 3, Some(1), false),
+            (Some(100), 3, Some(99), true),
+            (Some(100), 1, Some(100), true),
+            (Some(100), 1, Some(101), false),
+            (Some(100), 3, None, true),
+            (Some(100), 0, Some(99), false),
+        ] {
+            let line = line(Stage::Paid, canceled);
+            let found = begun(begun_at).is_of_an_earlier_life(&line, told_at.map(at));
+            assert_eq!(found, older, "{canceled} canceled, begun {begun_at:?}, told {told_at:?}");
         }
     }
 

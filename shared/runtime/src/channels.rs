@@ -8,6 +8,7 @@
 //! Nothing depends on a message: a listing that is marked stays marked, and an order that nobody tells of is pulled.
 
 mod https;
+mod manners;
 mod queues;
 mod secrets;
 
@@ -24,10 +25,13 @@ use domain::{
 };
 
 pub use https::Https;
+use manners::Manners;
+pub use manners::Met;
 pub use queues::{MalformedNews, News, NotSent, Queue, read_news, read_sync};
 pub use secrets::{Secrets, SecretsUnavailable};
 
-/// Connectors, and the queues of channels. Cheap to clone; clones share the connectors and with them their tokens.
+/// Connectors, and the queues of channels. Cheap to clone; clones share the connectors, with them their tokens, and how
+/// vendors are to be asked.
 #[derive(Clone)]
 pub struct Channels {
     transport: Arc<dyn Transport>,
@@ -36,6 +40,8 @@ pub struct Channels {
     sync: Option<Queue>,
     news: Option<Queue>,
     connectors: Arc<Mutex<BTreeMap<Channel, Known>>>,
+    manners: Arc<Mutex<BTreeMap<Channel, Manners>>>,
+    paced: bool,
 }
 
 /// A connector, and the version of the settings that it was made from.
@@ -50,7 +56,22 @@ impl Channels {
     /// From how vendors are reached and what they are told of us.
     #[must_use]
     pub fn new(transport: Arc<dyn Transport>, secrets: Secrets, clock: Arc<dyn Clock>) -> Self {
-        Self { transport, secrets, clock, sync: None, news: None, connectors: Arc::default() }
+        Self {
+            transport,
+            secrets,
+            clock,
+            sync: None,
+            news: None,
+            connectors: Arc::default(),
+            manners: Arc::default(),
+            paced: true,
+        }
+    }
+
+    /// For vendors that are simulated, perhaps in a time of their own: they are called as fast as they answer.
+    #[must_use]
+    pub fn at_any_pace(self) -> Self {
+        Self { paced: false, ..self }
     }
 
     /// For a function that has nothing to do with vendors: none can be reached, and nothing is queued.

@@ -16,5 +16,6 @@ mod redistribution;
 mod reserve;
 mod resolve;
 mod retries;
+mod revival;
 mod sale;
 mod transfers;

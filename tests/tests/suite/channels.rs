@@ -2,6 +2,8 @@
 
 mod explain;
 mod listings;
+mod marks;
+mod outage;
 mod settings;
 mod status;
 mod webhook;
@@ -10,10 +12,7 @@ use std::time::Duration;
 
 use serde_json::{Value, json};
 
-use crate::support::{Answer, Shop, Vendor};
-
-/// Waiting for what happens in the background ends here.
-const PATIENCE: Duration = Duration::from_secs(30);
+use crate::support::{Answer, PATIENCE, Shop, Vendor};
 
 /// A shop with 20 units of tea, all shared, that sells them at a simulated vendor as well: the channel `shop`.
 async fn selling_tea() -> (Shop, Vendor) {
@@ -27,13 +26,39 @@ async fn selling_tea() -> (Shop, Vendor) {
     (shop, vendor)
 }
 
+/// A shop with 20 units of each of these SKUs, all shared, which the channel `shop` shows; and nothing happens but what the test says.
+async fn by_hand(skus: &[&str]) -> (Shop, Vendor) {
+    let (vendor, vendors) = Vendor::woocommerce();
+    let shop = Shop::selling_by_hand(vendors).await;
+    vendor.live_by(shop.stack().clock());
+    shop.put_channel("shop", &woocommerce()).await.expect(201);
+    for (n, sku) in skus.iter().enumerate() {
+        let product = format!("{}", n + 7);
+        vendor.market().list(sku, &[("product_id", &product)]);
+        shop.fill_shared(sku, 20).await;
+        shop.put_listing("shop", sku, &json!({ "remote": { "product_id": product } })).await.expect(201);
+    }
+    shop.poll_channels().await;
+    shop.sync("shop", skus).await;
+    // What is sold in the second in which a number was computed counts as unknown to it.
+    shop.advance_unnoticed(2);
+    (shop, vendor)
+}
+
 fn woocommerce() -> Value {
     json!({ "kind": "woocommerce", "options": { "url": "https://teashop.example" } })
 }
 
-/// Lets the channel be polled, which happens every minute.
+/// Lets the channel be polled, which happens every minute; here only when it is said.
 async fn poll(shop: &Shop) {
     shop.advance(61).await;
+    shop.poll_channels().await;
+}
+
+/// Sells so many units in the own store.
+async fn sell(shop: &Shop, units: u64) {
+    let body = json!({ "channel": "own", "lines": [{ "sku": "tea", "quantity": units }] });
+    shop.post("/v1/orders", &body).await.expect(201);
 }
 
 /// The only listing of the channel, once it is as it should be.

@@ -6,5 +6,6 @@ mod channels;
 mod concurrency;
 mod drift;
 mod expiry;
+mod listings;
 mod same_sku;
 mod twice;

@@ -3,6 +3,7 @@
 //!
 //! | module | shows |
 //! |---|---|
+//! | [`alarms`] | that whoever is to be woken is: every alarm in a log is counted, rings, and is explained |
 //! | [`failures`] | that what made other systems oversell does not happen here, one test for each reported case |
 //! | [`races`] | that many at once get one decision |
 //! | [`bad_input`] | that a request that is wrong says where, and changes nothing |
@@ -16,6 +17,7 @@
 //! The engine is the embedded one, or the server at `DYNAMODB_ENDPOINT`:
 //! `DYNAMODB_ENDPOINT=http://127.0.0.1:8000 cargo test -p holdfast-tests`.
 
+mod alarms;
 mod bad_input;
 mod channels;
 mod contract;

@@ -2,7 +2,7 @@
 
 use domain::{
     ids::Channel,
-    listing::{Listing, ListingId, SyncState},
+    listing::{Listing, ListingId, Seen, SyncState},
     pull::PullState,
     refusal::Refusal,
 };
@@ -148,22 +148,23 @@ impl Store {
         }
     }
 
-    /// Writes what is known of a listing from now on: `seen` is what its writer began with. With `settles`, the marks that were seen are
-    /// answered; one that came meanwhile stays, and the listing stays marked. The state as written, or nothing if another writer was there.
+    /// Writes what is known of a listing from now on: `before` is what its writer wrote or read last. The marks that are `answered` are gone;
+    /// one that came later stays, the listing stays marked, and the writer has to have somebody look again: whoever set that mark left it to
+    /// those who were at it. The state as written, or nothing if another writer was there.
     ///
     /// # Errors
     /// A [`Fault`] when the table cannot be written.
     pub async fn save_sync(
         &self,
         id: &ListingId,
-        seen: &SyncState,
+        before: &SyncState,
         state: SyncState,
-        settles: bool,
+        answered: Option<Seen>,
     ) -> Result<Option<SyncState>, Fault> {
-        let mut before = seen.clone();
+        let version = before.version;
+        let mut before = before.clone();
         for round in 0..MAX_ROUNDS {
-            let was_marked = before.marks != seen.marks;
-            let marked_since = if settles && !was_marked { None } else { before.marked_since };
+            let marked_since = before.marked_after(answered);
             let next = SyncState { marks: before.marks, marked_since, ..state.clone() };
             let found = match self.write(&write::listing::follow(id, &before, &next)).await? {
                 Written::Applied(_) => return Ok(Some(next)),
@@ -175,7 +176,7 @@ impl Store {
                     let ours = SyncState { marks: found.marks, marked_since: found.marked_since, ..next };
                     return Ok((ours == found).then_some(found));
                 }
-                Some(found) if found.version == seen.version => before = found,
+                Some(found) if found.version == version => before = found,
                 _ => return Ok(None),
             }
             Pauses::of(&keys::sync(id)).pause(round).await;

@@ -15,6 +15,7 @@
 //! | extend | the end that was seen |
 //! | confirm, cancel | the status: a decision is final |
 //! | return | the number that came back so far, in the transaction that books it |
+//! | revive | the news that began the successor's life, noted once |
 //!
 //! A crash between any two steps leaves what the next telling of the line finds: holds, which are adopted; or a record, which goes on from
 //! where it stands. If holds end before anybody recorded them, a resolver closes their record as expired, and the line is taken again
@@ -31,7 +32,11 @@ use domain::{
     quantity::Quantity,
     refusal::Refusal,
     reservation::{CancelReason, Kind, Reservation, Status},
-    sale::{AfterSale, Aftermath, Next, SaleChange, SaleKey, SaleLine, SaleOutcome, after_sale, give_back, next},
+    sale::{
+        AfterSale, Aftermath, Next, Revival, SaleChange, SaleKey, SaleLine, SaleOutcome, after_sale, give_back, next,
+        revival,
+    },
+    time::Timestamp,
 };
 
 use crate::{
@@ -51,7 +56,8 @@ const MAX_ROUNDS: usize = 10;
 
 impl Store {
     /// Records a line of a marketplace's order as it stands there now. Never refused for want of stock: what nobody has becomes a shortfall.
-    /// However often a line is told, and in whichever order, it is recorded once, with its whole quantity.
+    /// However often a line is told, and in whichever order, it is recorded once, with its whole quantity. Of which age the news is, is not
+    /// said: so a line that was canceled stays so ([`Store::record_order`] knows the age).
     ///
     /// # Errors
     /// Refused with `InvalidRequest` for the shared stock, which is no channel, and with `Contended` when others were always faster; or a
@@ -62,9 +68,21 @@ impl Store {
         order: &Reference,
         line: &SaleLine,
     ) -> Result<SaleOutcome, Failure> {
+        self.record_sale_at(channel, order, line, None).await
+    }
+
+    /// As [`Self::record_sale`], `told_at` being when the order last changed at the marketplace: a line that was canceled before, and is
+    /// wanted after all, takes its units anew.
+    pub(crate) async fn record_sale_at(
+        &self,
+        channel: &Channel,
+        order: &Reference,
+        line: &SaleLine,
+        told_at: Option<Timestamp>,
+    ) -> Result<SaleOutcome, Failure> {
         refuse_shared(channel)?;
         let key = SaleKey { channel: channel.clone(), order: order.clone(), line: line.line.clone() };
-        let mut telling = Telling::new(self, &key, line);
+        let mut telling = Telling::new(self, &key, line, told_at);
         telling.look().await?;
         for _ in 0..MAX_STEPS {
             if telling.step().await? {
@@ -86,6 +104,7 @@ struct Telling<'a> {
     store: &'a Store,
     key: &'a SaleKey,
     line: &'a SaleLine,
+    told_at: Option<Timestamp>,
     id: ReservationId,
     /// As the last look found it.
     record: Option<Reservation>,
@@ -94,9 +113,9 @@ struct Telling<'a> {
 }
 
 impl<'a> Telling<'a> {
-    fn new(store: &'a Store, key: &'a SaleKey, line: &'a SaleLine) -> Self {
+    fn new(store: &'a Store, key: &'a SaleKey, line: &'a SaleLine, told_at: Option<Timestamp>) -> Self {
         let id = ReservationId::of_sale(key);
-        Self { store, key, line, id, record: None, change: SaleChange::Unchanged, shortfall: 0 }
+        Self { store, key, line, told_at, id, record: None, change: SaleChange::Unchanged, shortfall: 0 }
     }
 
     fn outcome(self) -> SaleOutcome {
@@ -114,6 +133,7 @@ impl<'a> Telling<'a> {
         match next(self.record.as_ref(), self.line, now) {
             Next::Take { sold } => self.take(sold).await?,
             Next::RecordCanceled => {
+                self.note_cancellation().await?;
                 let record = self.canceled();
                 self.decide(write::record::record(&record), SaleChange::Canceled).await?;
             }
@@ -127,7 +147,10 @@ impl<'a> Telling<'a> {
                 self.decide(write::sale::confirm(&self.id, now), SaleChange::Confirmed).await?;
                 self.settle_what_is_over().await;
             }
-            Next::Cancel => self.decide(write::sale::cancel(&self.id), SaleChange::Canceled).await?,
+            Next::Cancel => {
+                self.note_cancellation().await?;
+                self.decide(write::sale::cancel(&self.id), SaleChange::Canceled).await?;
+            }
             Next::WaitASecond => return Err(Refusal::Contended.into()),
             Next::Close => {
                 let change = self.change;
@@ -138,6 +161,10 @@ impl<'a> Telling<'a> {
                 self.look().await?;
             }
             Next::LookAtAftermath => return self.after_sale().await,
+            Next::LookAtRevival => {
+                self.release_what_is_not_kept().await;
+                return self.revive().await;
+            }
             Next::Done => {
                 self.release_what_is_not_kept().await;
                 return Ok(true);
@@ -217,10 +244,14 @@ impl<'a> Telling<'a> {
             tracing::warn!(sold, told = self.line.quantity.units(), id = %self.id, "a line was told with another quantity");
         }
         for _ in 0..MAX_ROUNDS {
-            let since =
-                if self.line.needs_aftermath() { self.store.aftermath(&self.id).await? } else { return Ok(true) };
+            // What this very call has recorded as sold has nothing behind it.
+            if self.change != SaleChange::Unchanged && !self.line.needs_aftermath() {
+                return Ok(true);
+            }
+            let since = self.store.aftermath(&self.id).await?;
             match after_sale(sold, self.line, since) {
                 AfterSale::Nothing => return Ok(true),
+                AfterSale::LookAtRevival => return self.revive().await,
                 AfterSale::MarkShipped => {
                     // Refused: it is marked already.
                     let (Written::Applied(_) | Written::Refused(_)) =
@@ -228,6 +259,7 @@ impl<'a> Telling<'a> {
                     return Ok(true);
                 }
                 AfterSale::Return { units, returned } => {
+                    self.note_cancellation().await?;
                     let movements = self.movements(&record, since, units, returned).await?;
                     let writes = write::give_back::give_back(&self.id, since, returned, &movements);
                     if self.store.transact(writes).await? == Transacted::Applied {
@@ -241,6 +273,38 @@ impl<'a> Telling<'a> {
             }
         }
         Err(Refusal::Contended.into())
+    }
+
+    /// Nothing of the line is kept. Goes on with its next life if it has one, or if this news begins one. Says whether that was all.
+    async fn revive(&mut self) -> Result<bool, Failure> {
+        let successor = self.id.successor();
+        let (since, next) = (self.store.aftermath(&self.id).await?, self.store.aftermath(&successor).await?);
+        match (revival(self.line, self.told_at, since, next.begun_at.is_some()), self.told_at) {
+            (Revival::Begin, Some(told_at)) => {
+                // Refused: it was begun before, by the same news or by earlier one.
+                let (Written::Applied(_) | Written::Refused(_)) =
+                    self.store.write(&write::give_back::begin(&successor, told_at)).await?;
+            }
+            (Revival::Follow, _) if next.is_of_an_earlier_life(self.line, self.told_at) => return Ok(true),
+            (Revival::Follow, _) => {}
+            (Revival::Note, _) => {
+                self.note_cancellation().await?;
+                return Ok(true);
+            }
+            (Revival::Begin | Revival::Nothing, _) => return Ok(true),
+        }
+        self.id = successor;
+        self.look().await?;
+        Ok(false)
+    }
+
+    /// Notes when the order changed by which the line, or some of it, was canceled.
+    async fn note_cancellation(&self) -> Result<(), Fault> {
+        let Some(told_at) = self.told_at else { return Ok(()) };
+        // Refused: newer news is known.
+        let (Written::Applied(_) | Written::Refused(_)) =
+            self.store.write(&write::give_back::cancel_at(&self.id, told_at)).await?;
+        Ok(())
     }
 
     /// The movements by which units come back, and how short each home is.

@@ -20,7 +20,8 @@ impl Store {
     /// As [`Store::record_sale`]; the lines before are recorded, and the same once more when the order is told again.
     pub async fn record_order(&self, channel: &Channel, order: &ChannelOrder) -> Result<(), Failure> {
         for line in &order.lines {
-            let outcome = self.record_sale(channel, &order.order, line).await?;
+            let told_at = Some(order.changed_at);
+            let outcome = self.record_sale_at(channel, &order.order, line, told_at).await?;
             if outcome.change == SaleChange::Unchanged {
                 continue;
             }

@@ -3,13 +3,13 @@
 //! | item | attributes |
 //! |---|---|
 //! | `L#<channel>#<sku>` | `remote`, `buffer`, `sync`, `v` |
-//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `look` · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
+//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `look` · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
-    listing::{InFlight, Listing, ListingId, SyncState},
+    listing::{Awaited, InFlight, Listing, ListingId, SyncState},
     publish::{Counted, Pushed},
     quantity::Quantity,
 };
@@ -77,6 +77,8 @@ pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
     set("cf", state.pushed.map(|pushed| instant(pushed.counted.from)));
     set("cu", state.pushed.map(|pushed| number(pushed.counted.units)));
     set("uq", state.unanswered.map(number));
+    set("ws", state.awaited.map(|awaited| instant(awaited.since)));
+    set("wq", state.awaited.map(|awaited| number(awaited.at_most)));
     set("look", state.look_at.map(instant));
     set("fq", state.in_flight.as_ref().map(|in_flight| number(in_flight.quantity.units())));
     set("fs", state.in_flight.as_ref().map(|in_flight| instant(in_flight.since)));
@@ -95,6 +97,7 @@ pub(crate) fn decode_sync(item: &Item) -> Result<SyncState, Fault> {
         marked_since: reader.optional("marked", as_instant)?,
         pushed: pushed(&reader)?,
         unanswered: reader.optional("uq", as_number)?,
+        awaited: awaited(&reader)?,
         look_at: reader.optional("look", as_instant)?,
         disagreements: reader.required("dis", as_number)?,
         disagrees: reader.required("closed", as_bool)?,
@@ -110,6 +113,11 @@ fn pushed(reader: &Reader<'_>) -> Result<Option<Pushed>, Fault> {
     let in_flight = reader.required("pf", as_number)?;
     let counted = Counted { from: reader.required("cf", as_instant)?, units: reader.required("cu", as_number)? };
     Ok(Some(Pushed { quantity, in_flight, as_of: reader.required("pa", as_instant)?, counted }))
+}
+
+fn awaited(reader: &Reader<'_>) -> Result<Option<Awaited>, Fault> {
+    let Some(since) = reader.optional("ws", as_instant)? else { return Ok(None) };
+    Ok(Some(Awaited { since, at_most: reader.required("wq", as_number)? }))
 }
 
 fn in_flight(reader: &Reader<'_>) -> Result<Option<InFlight>, Fault> {
@@ -173,6 +181,7 @@ mod tests {
                 counted: Counted { from: at(2), units: 3 },
             }),
             unanswered: Some(3),
+            awaited: Some(Awaited { since: at(6), at_most: 5 }),
             look_at: Some(at(99)),
             disagreements: 1,
             disagrees: true,

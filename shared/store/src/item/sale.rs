@@ -48,5 +48,7 @@ pub(crate) fn decode_aftermath(item: &Item) -> Result<Aftermath, Fault> {
     Ok(Aftermath {
         returned: reader.optional("returned", as_more_than_zero)?.unwrap_or(0),
         shipped: reader.optional("shipped", as_number::<u64>)?.is_some(),
+        canceled_at: reader.optional("canceled", as_instant)?,
+        begun_at: reader.optional("begun", as_instant)?,
     })
 }

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     channel::{Buffer, SyncMode},
     ids::Channel,
-    listing::{InFlight, Listing, ListingId, SyncState, claimed, taken},
+    listing::{InFlight, Listing, ListingId, Seen, SyncState, claimed, taken},
     publish::{Counted, Pushed},
     pull::PullState,
     quantity::Quantity,
@@ -46,6 +46,11 @@ fn state() -> SyncState {
         in_flight: Some(InFlight { id: Some(rid("gap")), quantity: Quantity::new(1).unwrap(), since: at(7) }),
         ..SyncState::default()
     }
+}
+
+/// All marks that there were.
+fn all(seen: &SyncState) -> Seen {
+    Seen { marks: seen.marks, at: at(0) }
 }
 
 #[test]
@@ -153,7 +158,7 @@ async fn only_the_first_mark_is_news_until_nobody_comes() {
     assert_eq!(store.mark(&id()).await.unwrap(), Some(Marked { marks: 3, is_news: true }));
     let (_, seen) = store.listing(&id()).await.unwrap().unwrap();
     let state = SyncState { version: seen.version + 1, ..seen.clone() };
-    let settled = store.save_sync(&id(), &seen, state, true).await.unwrap().unwrap();
+    let settled = store.save_sync(&id(), &seen, state, Some(all(&seen))).await.unwrap().unwrap();
     assert_eq!(settled.marked_since, None);
     assert!(store.unsettled(&ebay()).await.unwrap().is_empty());
     assert_eq!(store.mark(&id()).await.unwrap(), Some(Marked { marks: 4, is_news: true }));
@@ -168,14 +173,22 @@ async fn a_mark_that_comes_while_somebody_looks_is_not_lost() {
     bench.clock.advance(1);
     store.mark(&id()).await.unwrap();
     let begun = claimed(&seen, 5, store.now());
-    let begun = store.save_sync(&id(), &seen, begun, false).await.unwrap().unwrap();
+    let begun = store.save_sync(&id(), &seen, begun, None).await.unwrap().unwrap();
     assert_eq!(begun.marks, 2);
     // The mark came after the look: what is pushed is not known to be all.
-    let state =
+    let pushed =
         taken(&begun, Pushed { quantity: 5, in_flight: 0, as_of: at(0), counted: Counted::default() }, store.now());
-    let state = store.save_sync(&id(), &SyncState { marks: 1, ..begun }, state, true).await.unwrap().unwrap();
+    let looked = Seen { marks: seen.marks, at: at(0) };
+    let state = store.save_sync(&id(), &begun, pushed, Some(looked)).await.unwrap().unwrap();
     assert_eq!((state.marked_since, state.marks), (Some(at(0)), 2));
     assert_eq!(state.pushed.map(|pushed| pushed.quantity), Some(5));
+    // Nobody is told of a mark more: whoever wrote that has to tell.
+    assert_eq!(store.mark(&id()).await.unwrap(), Some(Marked { marks: 3, is_news: false }));
+    // The next look is later, and so is what is marked since.
+    let looked = Seen { marks: 2, at: at(1) };
+    let settled =
+        store.save_sync(&id(), &state, SyncState { version: 3, ..state.clone() }, Some(looked)).await.unwrap();
+    assert_eq!(settled.unwrap().marked_since, Some(at(1)));
 }
 
 #[tokio::test]
@@ -185,10 +198,10 @@ async fn two_writers_never_both_follow() {
     store.save_listing(&listing(0), None).await.unwrap();
     let (_, seen) = store.listing(&id()).await.unwrap().unwrap();
     let mine = claimed(&seen, 5, at(1));
-    assert!(store.save_sync(&id(), &seen, mine.clone(), false).await.unwrap().is_some());
+    assert!(store.save_sync(&id(), &seen, mine.clone(), None).await.unwrap().is_some());
     let theirs = claimed(&seen, 7, at(1));
-    assert_eq!(store.save_sync(&id(), &seen, theirs, false).await.unwrap(), None);
-    let again = store.save_sync(&id(), &seen, mine, false).await.unwrap();
+    assert_eq!(store.save_sync(&id(), &seen, theirs, None).await.unwrap(), None);
+    let again = store.save_sync(&id(), &seen, mine, None).await.unwrap();
     assert!(again.is_some(), "the SDK sent it twice");
 }
 
@@ -200,7 +213,7 @@ async fn a_lost_reply_of_a_follower_is_its_own() {
     let (_, seen) = store.listing(&id()).await.unwrap().unwrap();
     bench.mishaps.plan("PutItem", "T#ebay#tea", Mishap::LostReply, 1);
     let next = claimed(&seen, 5, at(1));
-    let written = store.save_sync(&id(), &seen, next.clone(), true).await.unwrap().unwrap();
+    let written = store.save_sync(&id(), &seen, next.clone(), Some(all(&seen))).await.unwrap().unwrap();
     assert_eq!(written, SyncState { marked_since: None, ..next });
 }
 

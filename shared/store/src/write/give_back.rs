@@ -6,12 +6,17 @@
 //! - `attribute_not_exists(pk)` on each movement, whose id derives from the line and the number: a second guard of the same.
 //!
 //! **Ship** `attribute_not_exists(shipped)`: noted once; from then on nothing is given back.
+//!
+//! **Cancel at** `canceled < :at`: the newest cancellation, by the marketplace's time, and never an older one. It is noted before anything is
+//! given back or canceled: whoever finds that done also finds when.
+//!
+//! **Begin** `attribute_not_exists(begun)`: the next life of a line that was canceled begins once, before its units are taken.
 
-use domain::{ids::ReservationId, movement::Movement, sale::Aftermath};
+use domain::{ids::ReservationId, movement::Movement, sale::Aftermath, time::Timestamp};
 
 use super::credit;
 use crate::{
-    item::{encode_movement, number},
+    item::{encode_movement, instant, number},
     keys,
     table::Write,
 };
@@ -41,4 +46,15 @@ pub(crate) fn give_back(
 /// Notes that the line was shipped.
 pub(crate) fn ship(id: &ReservationId) -> Write {
     Write::update(keys::aftermath(id), "SET shipped = :one", "attribute_not_exists(shipped)").value(":one", number(1))
+}
+
+/// Notes when the order changed by which some of the line was canceled.
+pub(crate) fn cancel_at(id: &ReservationId, at: Timestamp) -> Write {
+    let condition = "attribute_not_exists(canceled) OR canceled < :at";
+    Write::update(keys::aftermath(id), "SET canceled = :at", condition).value(":at", instant(at))
+}
+
+/// Begins a life of a line that was canceled: when the order changed by which it is wanted again.
+pub(crate) fn begin(id: &ReservationId, at: Timestamp) -> Write {
+    Write::update(keys::aftermath(id), "SET begun = :at", "attribute_not_exists(begun)").value(":at", instant(at))
 }

@@ -3,7 +3,7 @@
 use domain::sale::Stage;
 use serde_json::{Value, json};
 
-use super::{is_settled, listing, poll, published, selling_tea};
+use super::{is_settled, listing, poll, published, sell, selling_tea};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_channel_shows_nothing_before_it_was_heard_and_then_what_there_is() {
@@ -34,8 +34,7 @@ async fn what_is_sold_elsewhere_is_shown_less() {
     let (shop, vendor) = selling_tea().await;
     poll(&shop).await;
     listing(&shop, "it shows 20", |listing| published(listing) == Some(20)).await;
-    let body = json!({ "channel": "own", "lines": [{ "sku": "tea", "quantity": 3 }] });
-    shop.post("/v1/orders", &body).await.expect(201);
+    sell(&shop, 3).await;
     // Nobody polls: the table's stream tells, and the queue.
     listing(&shop, "it shows 17", |listing| published(listing) == Some(17)).await;
     assert_eq!(vendor.market().listings["tea"].shown, 17);
@@ -76,8 +75,10 @@ async fn a_channel_that_does_not_answer_says_so_and_is_closed() {
     poll(&shop).await;
     listing(&shop, "it shows 20", |listing| published(listing) == Some(20)).await;
     vendor.market().faults.down = true;
-    shop.advance(600).await;
-    shop.advance(600).await;
+    for _ in 0..2 {
+        shop.advance(600).await;
+        shop.poll_channels().await;
+    }
     let status = shop.channel_status("shop").await.expect(200);
     assert_eq!(status["stale"], true);
     assert!(status["failure"].as_str().unwrap().contains("nobody answers"), "{}", status.text);

@@ -6,6 +6,61 @@ use serde_json::json;
 
 use crate::support::{Shop, Units, at_once};
 
+/// Elsewhere: the ERP sets an absolute quantity under open orders, and they cannot ship (magento2#25696). Here a count is of unsold units,
+/// those among them that are held; so what is open is neither counted twice nor lost.
+///
+/// Breaks with: `view.level().on_hand()` in `plan_count`, `domain/src/stock.rs`, where it is what is available.
+#[tokio::test(flavor = "multi_thread")]
+async fn f24_an_absolute_quantity_under_open_orders() {
+    let shop = Shop::with(&[("tea", 10)]).await;
+    shop.order(&[("tea", 2)]).await.expect(201);
+    let open = [3, 2].map(|units| shop.reserve(&[("tea", units)]));
+    let [first, second] = open;
+    let (first, second) = (first.await.expect(201).id(), second.await.expect(201).id());
+    // (unsold units on the shelf, what that changes, what can be sold then, what is missing)
+    for (counted, delta, available, shortfall) in
+        [(8, 0, 3, 0), (6, -2, 1, 0), (5, -1, 0, 0), (3, -2, 0, 2), (9, 6, 4, 0)]
+    {
+        let answer = shop.movement("tea", "count", counted).await.expect(201);
+        assert_eq!(answer["delta"], delta, "{counted} counted");
+        assert_eq!(shop.units("tea").await, Units { available, reserved: 5, sold: 2 }, "{counted} counted");
+        assert_eq!(shop.stock("tea").await.number("shortfall"), shortfall, "{counted} counted");
+        assert_eq!(shop.stock("tea").await.number("on_hand"), counted.unsigned_abs(), "{counted} counted");
+    }
+    // The ERP does not know of the payment that comes between its reading and its writing: nobody's units are touched.
+    shop.confirm(&first).await.expect(200);
+    shop.movement("tea", "count", 6).await.expect(201);
+    shop.confirm(&second).await.expect(200);
+    let report = shop.close().await;
+    assert_eq!((report.sold, report.free, report.shortfall), (7, 4, 0));
+}
+
+/// Elsewhere: a point-of-sale sync turns 5 → 4 into 9 (SwagPayPal#561): an absolute number was taken for a difference. Here each kind of
+/// movement says which it is, and one that is sent again is one.
+///
+/// Breaks with: `CountPlan::Credit(counted - expected)` in `plan_count`, `domain/src/stock.rs`, and its `Debit`, where the number is added;
+/// or `return replay(…)` in `move_stock`, `store/src/flow/stock/movements.rs`, where a count that comes again is made again.
+#[tokio::test(flavor = "multi_thread")]
+async fn f25_a_point_of_sale_sync_adds_what_it_should_set() {
+    let shop = Shop::with(&[("tea", 5)]).await;
+    let counted = shop.movement("tea", "count", 4);
+    let first = counted.clone().await.expect(201);
+    assert_eq!(first["delta"], -1);
+    // Sent again, at once and later; and the same number by another call.
+    assert_eq!(counted.clone().await.expect(201).body, first.body);
+    assert_eq!(shop.movement("tea", "count", 4).await.expect(201)["delta"], 0);
+    assert_eq!(shop.units("tea").await, Units { available: 4, reserved: 0, sold: 0 });
+    shop.order(&[("tea", 1)]).await.expect(201);
+    assert_eq!(counted.await.expect(201).body, first.body, "the answer of the first");
+    assert_eq!(shop.units("tea").await, Units { available: 3, reserved: 0, sold: 1 }, "and no unit comes back");
+    // The till's own sale is a sale, or a difference; the number that is left there afterwards is what is left here.
+    shop.movement("tea", "adjust", -1).await.expect(201);
+    shop.movement("tea", "count", 2).await.expect(201);
+    assert_eq!(shop.units("tea").await, Units { available: 2, reserved: 0, sold: 1 });
+    let report = shop.close().await;
+    assert_eq!((report.free, report.sold), (2, 1));
+}
+
 /// Elsewhere: an admin cuts the stock below what is held; the order sells anyway, or canceling it crashes (vendure#1355,
 /// Sylius#9435).
 ///

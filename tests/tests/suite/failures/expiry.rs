@@ -39,6 +39,37 @@ async fn f18_one_crash_stops_all_expiry() {
     shop.close().await;
 }
 
+/// Elsewhere: saving settings resets the timer, and the release comes at one to two times the minutes that were set (woocommerce#55310,
+/// #24581). Here a hold says itself when it ends, and no settings know of holds.
+///
+/// Breaks with: `attribute_not_exists(pk)` in `create`, `store/src/write/settings.rs`: settings that are saved again put a new home there.
+/// Listings are in [`super::listings`].
+#[tokio::test(flavor = "multi_thread")]
+async fn f19_saving_settings_resets_the_timer() {
+    let shop = Shop::with(&[("tea", 5)]).await;
+    let held = shop.reserve(&[("tea", 3)]).await.expect(201);
+    let id = held.id();
+    let untouched = shop.reservation(&id).await.expect(200);
+    for round in 1..9 {
+        shop.advance_unnoticed(100);
+        let settings = json!({ "expected_peak_per_second": round });
+        shop.put_stock("tea", &settings).await.expect(200);
+        let channel = json!({ "kind": "own", "buffer": { "units": round } });
+        shop.put_channel("own", &channel).await;
+        shop.advance(0).await;
+        assert_eq!(shop.reservation(&id).await.expect(200).body, untouched.body, "round {round}");
+        assert_eq!(shop.units("tea").await, Units { available: 2, reserved: 3, sold: 0 }, "round {round}");
+    }
+    // To the second, once: a hold of 900 seconds is over after 900.
+    shop.advance(99).await;
+    shop.put_stock("tea", &json!({})).await.expect(200);
+    assert_eq!(shop.units("tea").await.reserved, 3);
+    shop.advance(2).await;
+    assert_eq!(shop.units("tea").await, Units { available: 5, reserved: 0, sold: 0 });
+    assert_eq!(shop.reservation(&id).await.expect(200)["status"], "expired");
+    shop.close().await;
+}
+
 /// Elsewhere: failed-payment webhooks are ignored, and the hold stays (medusa#16398, #11266).
 ///
 /// Breaks with: `self.release_unkept(&record, &record.allocations)` in `cancel`, `store/src/flow/decide.rs`.

@@ -50,12 +50,21 @@ impl Shop {
         Self::open_at(&format!("t{}-{number}", std::process::id()), None, external_dynamodb()).await
     }
 
-    /// One that sells at these vendors, too.
+    /// One that sells at these vendors, too, and asks them for nothing by itself: [`Self::poll_channels`].
     pub async fn selling_at(vendors: Vendors) -> Self {
+        Self::selling(vendors, external_dynamodb(), &["channel-poll"]).await
+    }
+
+    /// One that sells at these vendors, and does for them only what the test says: [`Self::poll_channels`], [`Self::sync`].
+    pub async fn selling_by_hand(vendors: Vendors) -> Self {
+        Self::selling(vendors, external_dynamodb(), &["channel-poll", "channel-sync"]).await
+    }
+
+    async fn selling(vendors: Vendors, dynamodb_endpoint: Option<String>, without: &[&str]) -> Self {
         static SHOPS: AtomicUsize = AtomicUsize::new(0);
         let prefix = format!("v{}-{}", std::process::id(), SHOPS.fetch_add(1, Ordering::Relaxed));
-        let options =
-            Options { dynamodb_endpoint: external_dynamodb(), prefix: prefix.clone(), vendors, ..Options::default() };
+        let without = without.iter().map(|function| (*function).to_owned()).collect();
+        let options = Options { dynamodb_endpoint, prefix: prefix.clone(), without, vendors, ..Options::default() };
         let stack = Stack::start(options).await.expect("the local stack starts");
         Self { api: Api::new(stack.url()), stack, prefix }
     }
@@ -140,6 +149,20 @@ impl Shop {
     /// Lets time pass while nothing happens: every timer and every sweep is dead.
     pub fn advance_unnoticed(&self, seconds: u64) {
         self.stack.clock().advance(seconds).expect("the clock moves");
+    }
+
+    /// Does what the schedule of channel-poll does every minute.
+    pub async fn poll_channels(&self) {
+        channel_poll::handle(self.stack.app(), json!({})).await.expect("it takes any event");
+    }
+
+    /// Delivers messages of the sync queue, one for each of these listings of a channel, whenever they were sent.
+    pub async fn sync(&self, channel: &str, skus: &[&str]) {
+        let message = |sku: &&str| json!({ "listing": format!("{channel}#{sku}") }).to_string();
+        let records = skus.iter().map(|sku| timer_message(sku, &message(sku)));
+        let event = json!({ "Records": records.collect::<Vec<_>>() });
+        let answer = channel_sync::handle(self.stack.app(), event).await.expect("messages");
+        assert_eq!(answer, json!({ "batchItemFailures": [] }));
     }
 
     pub async fn units(&self, sku: &str) -> Units {

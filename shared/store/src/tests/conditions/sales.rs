@@ -137,7 +137,7 @@ async fn what_a_marketplace_decides() {
 #[tokio::test]
 async fn giving_back() {
     let bench = bench().await;
-    let since = |returned, shipped| Aftermath { returned, shipped };
+    let since = |returned, shipped| Aftermath { returned, shipped, ..Aftermath::default() };
     let movement = |key: &str| Movement::new(&movement(key, "tea", "return", 2), 2, 0, at(0));
     let (first, more) = ([(movement("m1"), 0)], [(movement("m2"), 0)]);
     let back = |since, returned, movements| give_back::give_back(&rid("k"), since, returned, movements);
@@ -162,6 +162,17 @@ async fn giving_back() {
     let ship = || give_back::ship(&rid("k"));
     assert!(matches!(bench.store.write(&ship()).await.unwrap(), Written::Applied(_)));
     assert!(matches!(bench.store.write(&ship()).await.unwrap(), Written::Refused(_)), "shipped already");
+    for (name, write, applied) in [
+        ("canceled", give_back::cancel_at(&rid("k"), at(10)), true),
+        ("canceled in the same second", give_back::cancel_at(&rid("k"), at(10)), false),
+        ("canceled before", give_back::cancel_at(&rid("k"), at(9)), false),
+        ("canceled later", give_back::cancel_at(&rid("k"), at(11)), true),
+        ("begun", give_back::begin(&rid("k"), at(20)), true),
+        ("begun before", give_back::begin(&rid("k"), at(21)), false),
+    ] {
+        let written = bench.store.write(&write).await.unwrap();
+        assert_eq!(matches!(written, Written::Applied(_)), applied, "{name}");
+    }
     let late = back(since(4, false), 6, &late);
     assert_eq!(transact(&bench, &seen, None, late).await, Some(vec![true, false, false]), "shipped since");
 }
