@@ -24,7 +24,7 @@ use domain::{
 };
 
 pub use https::Https;
-pub use queues::{MalformedNews, News, NotSent, Queue, read_news, read_sync};
+pub use queues::{MalformedNews, News, NotSent, Queue, news_body, read_news, read_sync, sync_body};
 pub use secrets::{Secrets, SecretsUnavailable};
 
 /// Connectors, and the queues of channels. Cheap to clone; clones share the connectors and with them their tokens.
