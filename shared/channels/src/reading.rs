@@ -53,14 +53,7 @@ impl Told {
     /// An order of these lines.
     #[must_use]
     pub fn new(id: &str, changed_at: Timestamp, lines: Vec<Result<SaleLine, String>>) -> Self {
-        let mut unreadable = Vec::new();
-        let mut readable = Vec::new();
-        for line in lines {
-            match line {
-                Ok(line) => readable.push(line),
-                Err(words) => unreadable.push(format!("order {id}: {words}")),
-            }
-        }
+        let (readable, mut unreadable) = each_once(id, lines);
         let order = match id.parse() {
             Ok(order) if !readable.is_empty() => Some(ChannelOrder { order, changed_at, lines: readable }),
             Ok(_) => None,
@@ -71,6 +64,26 @@ impl Told {
         };
         Self { order, unreadable }
     }
+}
+
+/// Lines of an order, and in words those that could not be read. Each name once: a second line of the same name would be taken for the
+/// first one, told again, and its units would be held nowhere. So it is told to the merchant.
+#[must_use]
+pub fn each_once(
+    order: &str,
+    lines: impl IntoIterator<Item = Result<SaleLine, String>>,
+) -> (Vec<SaleLine>, Vec<String>) {
+    let (mut readable, mut unreadable): (Vec<SaleLine>, Vec<String>) = (Vec::new(), Vec::new());
+    for line in lines {
+        match line {
+            Ok(line) if readable.iter().any(|known| known.line == line.line) => {
+                unreadable.push(format!("order {order}: there is another line {}", line.line));
+            }
+            Ok(line) => readable.push(line),
+            Err(words) => unreadable.push(format!("order {order}: {words}")),
+        }
+    }
+    (readable, unreadable)
 }
 
 /// A line of an order.
@@ -158,6 +171,15 @@ mod tests {
                 "order 17: line 5 of tea: the quantity 0 must be a whole number from 1 to 1000000",
             ]
         );
+    }
+
+    #[test]
+    fn a_second_line_of_the_same_name_is_told_and_not_taken_for_the_first() {
+        let lines = vec![line("1", "tea", 2).checked(), line("1", "mug", 3).checked(), line("2", "mug", 3).checked()];
+        let told = Told::new("17", Timestamp::from_epoch_seconds(1), lines);
+        let lines = told.order.unwrap().lines;
+        assert_eq!(lines.iter().map(|line| line.sku.as_str()).collect::<Vec<_>>(), ["tea", "mug"]);
+        assert_eq!(told.unreadable, ["order 17: there is another line 1"]);
     }
 
     #[test]

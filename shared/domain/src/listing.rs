@@ -371,6 +371,7 @@ mod tests {
     #[test]
     fn times_are_what_their_words_say() {
         assert_eq!((APPLY_SECONDS, LOOK_AGAIN_SECONDS, IN_FLIGHT_SECONDS), (900, 120, 1_800), "15, 2 and 30 minutes");
+        assert_eq!(COUNT_SECONDS, 3_600, "an hour");
     }
 
     #[test]
@@ -531,6 +532,9 @@ mod tests {
         assert_eq!(decide(&spent(100), 3, 5), Next::Push { quantity: 3, change: Change::Less });
         assert_eq!(decide(&spent(249), 0, 5), Next::Push { quantity: 0, change: Change::ToZero });
         assert_eq!(decide(&spent(250), 0, 5), Next::Wait);
+        // By noon half of what is not kept back has been earned, and an eighth was there from the beginning.
+        let noon = next(&spent(100), terms(7), 5, at(DAY_SECONDS / 2), Some(250));
+        assert_eq!(noon, Next::Push { quantity: 7, change: Change::More });
         let yesterday = SyncState { revisions: (19_999, 250), ..pushed(5, 0) };
         assert_eq!(decide(&yesterday, 0, 5), Next::Push { quantity: 0, change: Change::ToZero });
     }

@@ -27,7 +27,7 @@ use domain::{
 pub use https::Https;
 use manners::Manners;
 pub use manners::Met;
-pub use queues::{MalformedNews, News, NotSent, Queue, read_news, read_sync};
+pub use queues::{MalformedNews, News, NotSent, Queue, news_body, read_news, read_sync, sync_body};
 pub use secrets::{Secrets, SecretsUnavailable};
 
 /// Connectors, and the queues of channels. Cheap to clone; clones share the connectors, with them their tokens, and how

@@ -9,6 +9,9 @@
 //! | [`order_id`] | an order, a secret, and changes to the id that the order gets | the id is read under its secret, and no changed one is |
 //! | [`texts`](fn@texts) | an id, a hold, a line, … | it prints as the text that was read, and is within its limits |
 //! | [`items`](fn@items) | a stored item | what is decoded is encoded as it was |
+//! | [`webhooks`] | a delivery to the webhook of a vendor | nobody is believed who has not signed; an order is within the limits, and is handed over as it is |
+//! | [`answers`] | what a vendor answers to a push, a look or a pull | each listing gets its own answer, orders are as above, no vendor is asked without end |
+//! | [`notices`] | a message of the queues of channels, or a notice of Amazon's | as above, and a message reads back what it writes |
 //! | [`files`](fn@files) | a CSV file of stock or of baskets | good rows read back what they write; line numbers are those of a text editor |
 //!
 //! A target says whether it took the bytes for what they should be, so that a test can tell a corpus that reaches nothing.
@@ -21,6 +24,7 @@ mod order_id;
 mod requests;
 mod shop;
 mod texts;
+mod vendors;
 
 pub use batches::events;
 pub use files::files;
@@ -29,6 +33,7 @@ pub use messages::messages;
 pub use order_id::order_id;
 pub use requests::{http, routes};
 pub use texts::texts;
+pub use vendors::{answers, notices, webhooks};
 
 /// What a target made of its bytes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord)]
@@ -49,7 +54,7 @@ impl Seen {
 pub type Target = fn(&[u8]) -> Seen;
 
 /// All targets, by name.
-pub const TARGETS: [(&str, Target); 7] = [
+pub const TARGETS: [(&str, Target); 10] = [
     ("http", http),
     ("events", events),
     ("messages", messages),
@@ -57,4 +62,7 @@ pub const TARGETS: [(&str, Target); 7] = [
     ("texts", texts),
     ("items", items),
     ("files", files),
+    ("webhooks", webhooks),
+    ("answers", answers),
+    ("notices", notices),
 ];

@@ -8,16 +8,22 @@ use tokio::time::{Instant, sleep, sleep_until};
 use crate::{expression::Item, function::Functions, world::time_to_live};
 
 impl Functions {
-    /// The table's stream: batches in order, retried until they are handled, some of them twice.
-    pub async fn stream(self) {
+    /// A shard of the table's stream: batches in order, retried until they are handled, some of them twice. Where there are several, one may
+    /// fall behind the others.
+    pub async fn stream(self, shard: usize) {
         let news = self.world().news.clone();
         loop {
-            let wait = self.world().millis(50..2_000);
+            let wait = {
+                let mut world = self.world();
+                let falls_behind = world.shards.len() > 1 && world.dice.u32(0..100) < 4;
+                let behind = if falls_behind { world.dice.u64(2_000..1_200_000) } else { 0 };
+                world.millis(50..2_000) + Duration::from_millis(behind)
+            };
             sleep(wait).await;
             let batch: Vec<_> = {
                 let mut world = self.world();
-                let count = world.stream.len().min(10);
-                world.stream.drain(..count).collect()
+                let count = world.shards[shard].len().min(10);
+                world.shards[shard].drain(..count).collect()
             };
             if batch.is_empty() {
                 news.notified().await;
@@ -30,7 +36,7 @@ impl Functions {
             let mut world = self.world();
             if failed || world.happens(50) {
                 for change in batch.into_iter().rev() {
-                    world.stream.push_front(change);
+                    world.shards[shard].push_front(change);
                 }
             }
         }

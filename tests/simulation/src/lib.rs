@@ -8,6 +8,7 @@
 //! | [`function`] | functions frozen and killed between any two steps, with clocks that are up to 30 seconds wrong |
 //! | [`shopper`], [`merchant`] | shoppers who retry, pay late, pay twice, cancel, vanish and come back; merchants who receive and count |
 //! | [`marketplace`] | marketplaces that tell what they have sold, again and out of order, and what must be recorded of it |
+//! | [`divider`] | merchants who divide what there is among channels, and what must be so of that |
 //! | [`aws`] | the table's stream, the queues and the time to live |
 //! | [`world`] | what all of them share; after every change of the table the invariants I1 to I4 are checked |
 //! | [`promises`] | what callers were told, compared with what is recorded once all is quiet |
@@ -17,6 +18,7 @@
 pub mod aws;
 #[cfg(test)]
 mod compare;
+pub mod divider;
 pub mod expression;
 pub mod function;
 pub mod marketplace;

@@ -17,7 +17,7 @@ use http::testing::Sample;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::{SKUS, function::Functions, world::World};
+use crate::{SKUS, expression::Item, function::Functions, table::Change, world::World};
 
 /// Where is sold: with a quota of some SKUs and leave to borrow, and with no quota at all.
 const CHANNELS: [&str; 2] = ["amazon", "ebay"];
@@ -78,7 +78,7 @@ impl Functions {
         self.stock_in(SKUS[2], CHANNELS[0], 0).await;
     }
 
-    async fn stock_in(&self, sku: &str, channel: &str, units: u64) {
+    pub(crate) async fn stock_in(&self, sku: &str, channel: &str, units: u64) {
         let query = format!("channel={channel}");
         let settings = Sample::new("PUT /v1/stock/{sku}").path("sku", sku).query(&query).body("{}");
         drop(self.insist(settings).await);
@@ -130,7 +130,7 @@ impl Functions {
     }
 
     /// A shopper of the shop's own checkout in this channel.
-    async fn sell_in(&self, channel: &Channel, key: &str) {
+    pub(crate) async fn sell_in(&self, channel: &Channel, key: &str) {
         let (sku, route) = {
             let mut world = self.world();
             let sku = SKUS[world.rng.usize(0..2)];
@@ -189,6 +189,9 @@ impl World {
             }
             Status::Confirmed { .. } if !shipped && returned != told.canceled => Some(format!("{returned} came back")),
             Status::Confirmed { .. } if returned > told.canceled => Some(format!("{returned} came back")),
+            Status::Confirmed { .. } if self.booked(&story.key) != returned => {
+                Some(format!("{returned} came back, and {} are booked", self.booked(&story.key)))
+            }
             Status::Confirmed { .. } => None,
             Status::Active if told.stage == Stage::Pending && !told.is_canceled() => None,
             Status::Canceled { .. } if told.is_canceled() && !shipped => None,
@@ -200,6 +203,22 @@ impl World {
         let returned =
             self.table.get(&format!("B#{id}")).and_then(|item| item.get("returned")?["N"].as_str()?.parse().ok());
         returned.unwrap_or(0)
+    }
+
+    /// What the movements say that came back of an order, which has one line.
+    fn booked(&self, key: &SaleKey) -> u64 {
+        let reason = key.reason_for_a_return();
+        let of_it = |item: &&Item| item.get("reason").is_some_and(|said| said["S"] == reason.as_str());
+        let booked = self.table.items().map(|(_, item)| item).filter(of_it);
+        booked.filter_map(|item| item["delta"]["N"].as_str()?.parse::<u64>().ok()).sum()
+    }
+
+    /// What was shipped does not come back by itself.
+    pub(crate) fn check_shipped(&mut self, change: &Change) {
+        let (Some(old), Some(new)) = (&change.old, &change.new) else { return };
+        if old.contains_key("shipped") && old.get("returned") != new.get("returned") {
+            self.violate(format!("a fact is broken: {} comes back after it was shipped", change.key));
+        }
     }
 }
 

@@ -2,7 +2,7 @@
 //!
 //! Every request takes some time to arrive and its answer some to come back. In between, each with its own probability: it is lost; it is
 //! applied and its answer lost, or turned into a 500; a copy of it arrives up to five minutes later; it is throttled; it meets a
-//! transaction. A caller that gives up does not call its request back. A request whose signature is five minutes old is refused.
+//! transaction, or is one and meets another. A caller that gives up does not call its request back. A request whose signature is five minutes old is refused.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -41,6 +41,8 @@ pub struct Faults {
     pub throttled: u32,
     /// A plain write is not applied: a transaction is under way.
     pub conflict: u32,
+    /// A transaction is not applied: another one is under way.
+    pub canceled: u32,
     /// Takes up to ten minutes to arrive.
     pub slow: u32,
 }
@@ -76,6 +78,12 @@ impl Network {
         }
         if let Some(code) = fate.refusal() {
             drop(reply.send(Ok((400, error(code, "planned")))));
+            return;
+        }
+        if fate == Fate::Canceled {
+            let answer = self.world().cancel(&request);
+            sleep(back).await;
+            drop(reply.send(Ok(answer)));
             return;
         }
         if fate == Fate::Copied {
@@ -119,7 +127,7 @@ impl Sent {
     /// Whether it changes something.
     #[must_use]
     pub fn writes(&self) -> bool {
-        !self.operation.contains("Get")
+        !self.operation.contains("Get") && self.operation != "Query"
     }
 
     /// Whether it is too old, or too young, to be believed. Source: AWS General Reference, "Signature Version 4".
@@ -146,6 +154,8 @@ pub enum Fate {
     Throttled,
     /// Not applied.
     Conflict,
+    /// Not applied.
+    Canceled,
 }
 
 impl Fate {

@@ -18,6 +18,10 @@ pub struct Plan {
     pub merchants: usize,
     /// How many marketplaces tell what they have sold.
     pub marketplaces: usize,
+    /// How many merchants divide what there is among channels.
+    pub dividers: usize,
+    /// Of how many shards the table's stream is.
+    pub shards: usize,
     /// What goes wrong on the way.
     pub faults: Faults,
     /// What goes wrong with processes.
@@ -52,13 +56,14 @@ pub enum Theme {
 type Risk = (&'static str, fn(&mut Plan) -> &mut u32);
 
 /// Everything that can be taken out of a plan.
-const RISKS: [Risk; 10] = [
+const RISKS: [Risk; 11] = [
     ("lost", |plan| &mut plan.faults.lost),
     ("reply-lost", |plan| &mut plan.faults.reply_lost),
     ("failed-after", |plan| &mut plan.faults.failed_after),
     ("copied", |plan| &mut plan.faults.copied),
     ("throttled", |plan| &mut plan.faults.throttled),
     ("conflict", |plan| &mut plan.faults.conflict),
+    ("canceled", |plan| &mut plan.faults.canceled),
     ("slow", |plan| &mut plan.faults.slow),
     ("crash", |plan| &mut plan.frailty.crash),
     ("freeze", |plan| &mut plan.frailty.freeze),
@@ -86,6 +91,7 @@ impl Plan {
             copied: if theme == Theme::Restless { some(100, 500) } else { some(60, 250) },
             throttled: some(20, 20),
             conflict: some(20, 30),
+            canceled: 0,
             slow: some(50, 80),
         };
         let calm = matches!(theme, Theme::Restless | Theme::Forsaken);
@@ -108,9 +114,15 @@ impl Plan {
         let mut others = Rng::with_seed(seed.wrapping_mul(0x9e37_79b9_7f4a_7c15).rotate_left(17));
         let most = if theme == Theme::Everyday { 2 } else { 1 };
         let marketplaces = if others.u32(0..100) < 40 { others.usize(1..=most) } else { 0 };
+        let dividers = if others.u32(0..100) < 30 { others.usize(1..=3) } else { 0 };
+        let shards = if others.u32(0..100) < 70 { others.usize(2..=4) } else { 1 };
+        let canceled = if others.u32(0..100) < 40 { others.u32(1..=250) } else { 0 };
+        let faults = Faults { canceled, ..faults };
         Self {
             seed,
             marketplaces,
+            dividers,
+            shards,
             shoppers: rng.usize(shoppers),
             merchants: rng.usize(merchants),
             faults,
@@ -133,6 +145,12 @@ impl Plan {
         if self.merchants > 0 {
             plans.push(Self { merchants: self.merchants - 1, ..self });
         }
+        if self.dividers > 0 {
+            plans.push(Self { dividers: self.dividers - 1, ..self });
+        }
+        if self.shards > 1 {
+            plans.push(Self { shards: 1, ..self });
+        }
         plans.extend(RISKS.iter().filter_map(|(_, risk)| {
             let mut calmer = self;
             (std::mem::take(risk(&mut calmer)) > 0).then_some(calmer)
@@ -148,11 +166,15 @@ impl fmt::Display for Plan {
         if self.shoppers != whole.shoppers {
             write!(f, " shoppers={}", self.shoppers)?;
         }
-        if self.merchants != whole.merchants {
-            write!(f, " merchants={}", self.merchants)?;
-        }
-        if self.marketplaces != whole.marketplaces {
-            write!(f, " marketplaces={}", self.marketplaces)?;
+        for (name, here, there) in [
+            ("merchants", self.merchants, whole.merchants),
+            ("marketplaces", self.marketplaces, whole.marketplaces),
+            ("dividers", self.dividers, whole.dividers),
+            ("shards", self.shards, whole.shards),
+        ] {
+            if here != there {
+                write!(f, " {name}={here}")?;
+            }
         }
         let left_out = |(_, risk): &&Risk| *risk(&mut { whole }) > 0 && *risk(&mut { *self }) == 0;
         let without: Vec<&str> = RISKS.iter().filter(left_out).map(|(name, _)| *name).collect();
@@ -172,6 +194,8 @@ impl FromStr for Plan {
                 ("shoppers", count) => plan.shoppers = number(count)?,
                 ("merchants", count) => plan.merchants = number(count)?,
                 ("marketplaces", count) => plan.marketplaces = number(count)?,
+                ("dividers", count) => plan.dividers = number(count)?,
+                ("shards", count) => plan.shards = number(count)?.max(1),
                 ("without", names) => {
                     for name in names.split(',') {
                         let risk = RISKS.iter().find(|(known, _)| *known == name);
@@ -199,7 +223,8 @@ mod tests {
                 assert_eq!(plan.to_string().parse(), Ok(plan), "{plan}");
                 plan = lesser;
             }
-            assert_eq!((plan.shoppers, plan.merchants, plan.marketplaces), (1, 0, 0));
+            let least = (plan.shoppers, plan.merchants, plan.marketplaces, plan.dividers, plan.shards);
+            assert_eq!(least, (1, 0, 0, 0, 1));
         }
         for wrong in ["", "x", "1 shoppers=many", "1 without=luck", "1 luck"] {
             assert!(wrong.parse::<Plan>().is_err(), "{wrong}");

@@ -1,6 +1,7 @@
 //! One run: a plan from beginning to end. Then everything is let come to rest, and what is left must be right.
 
 use std::{
+    collections::VecDeque,
     sync::{Arc, Mutex, PoisonError},
     time::Duration,
 };
@@ -71,6 +72,7 @@ impl Plan {
         let mut world = World::new(self.seed, Faults::default());
         world.transcript = transcribed.then(Vec::new);
         world.theme = self.theme;
+        world.shards.resize_with(self.shards, VecDeque::new);
         let world = Arc::new(Mutex::new(world));
         let functions = Functions::start(&world, Frailty::default());
         let violated = functions.world().violated.clone();
@@ -91,9 +93,14 @@ impl Plan {
         if self.marketplaces > 0 {
             functions.open_marketplaces().await;
         }
+        if self.dividers > 0 {
+            functions.open_channels().await;
+        }
         functions.world().faults = self.faults;
         let functions = functions.clone().with(self.frailty);
-        tokio::task::spawn_local(functions.clone().stream());
+        for shard in 0..self.shards {
+            tokio::task::spawn_local(functions.clone().stream(shard));
+        }
         tokio::task::spawn_local(functions.clone().timers());
         tokio::task::spawn_local(functions.clone().queue());
         tokio::task::spawn_local(functions.clone().queue());
@@ -103,6 +110,7 @@ impl Plan {
             (0..self.shoppers).map(|n| tokio::task::spawn_local(functions.clone().shopper(n))).collect();
         visits.extend((0..self.merchants).map(|n| tokio::task::spawn_local(functions.clone().merchant(n))));
         visits.extend((0..self.marketplaces).map(|n| tokio::task::spawn_local(functions.clone().marketplace(n))));
+        visits.extend((0..self.dividers).map(|n| tokio::task::spawn_local(functions.clone().divider(n))));
         for visit in visits {
             if visit.await.is_err() {
                 functions.world().violate("a function panicked".to_owned());
@@ -126,6 +134,7 @@ impl Plan {
         world.check(true);
         world.keep_promises();
         world.keep_facts();
+        world.keep_transfers();
     }
 }
 

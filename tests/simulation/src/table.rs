@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet};
 
 use serde_json::{Value, json};
 
-use crate::expression::{Item, holds, updated, well_formed};
+use crate::expression::{Item, Outcome, holds, updated, well_formed};
 
 /// How the real one is asked and answers: DynamoDB API reference, one operation each.
 #[derive(Debug, Default)]
@@ -62,6 +62,7 @@ impl Table {
             "BatchGetItem" => (self.read_many(request), Vec::new()),
             "PutItem" | "UpdateItem" | "DeleteItem" => self.write(operation, request),
             "TransactWriteItems" => self.transact(request),
+            "Query" => (self.query(request), Vec::new()),
             other => (invalid(&format!("the simulation knows no {other}")), Vec::new()),
         }
     }
@@ -107,20 +108,41 @@ impl Table {
     }
 
     fn transact(&mut self, request: &Value) -> (Answer, Vec<Change>) {
-        let mut changes = Vec::new();
-        let mut reasons = Vec::new();
-        let mut refused = false;
+        match self.judge(request) {
+            Err(reason) => (invalid(&reason), Vec::new()),
+            Ok((reasons, _)) if reasons.iter().any(|reason| reason["Code"] != "None") => {
+                (canceled(reasons), Vec::new())
+            }
+            Ok((_, changes)) => ((200, json!({})), self.apply(changes)),
+        }
+    }
+
+    /// What a transaction hears that meets another one on an item, of those that it names the `nth`: it is canceled. Of its other writes, it
+    /// may be said what they met (`looked`), or nothing.
+    pub fn conflict(&self, request: &Value, nth: usize, looked: bool) -> Answer {
+        let mut reasons = match self.judge(request) {
+            Err(reason) => return invalid(&reason),
+            Ok((reasons, _)) if looked => reasons,
+            Ok((reasons, _)) => vec![json!({ "Code": "None" }); reasons.len()],
+        };
+        let nth = nth % reasons.len();
+        reasons[nth] = json!({ "Code": "TransactionConflict", "Message": "Transaction is ongoing for the item" });
+        canceled(reasons)
+    }
+
+    /// For each write of a transaction the reason why it must not be done, `None` if there is none; and what those would change.
+    fn judge(&self, request: &Value) -> Outcome<(Vec<Value>, Vec<Change>)> {
+        let (mut reasons, mut changes) = (Vec::new(), Vec::new());
         let items = request["TransactItems"].as_array().into_iter().flatten();
         let writes: Vec<(&String, &Value)> = items.filter_map(Value::as_object).flatten().collect();
         let keys: Vec<&str> = writes.iter().map(|(kind, write)| written_key(kind, write)).collect();
         if !(1..=100).contains(&keys.len()) || repeats(&keys) {
-            return (invalid("a transaction writes 1 to 100 items, each once"), Vec::new());
+            return Err("a transaction writes 1 to 100 items, each once".to_owned());
         }
         for (kind, write) in writes {
             match self.check(&format!("{kind}Item"), write) {
-                Err(Refused::Invalid(reason)) => return (invalid(&reason), Vec::new()),
+                Err(Refused::Invalid(reason)) => return Err(reason),
                 Err(Refused::Condition(found)) => {
-                    refused = true;
                     let mut reason = json!({ "Code": "ConditionalCheckFailed", "Message": "failed" });
                     if let Some(found) = found {
                         reason["Item"] = json!(found);
@@ -133,12 +155,37 @@ impl Table {
                 }
             }
         }
-        if refused {
-            let mut body = error("TransactionCanceledException", "canceled");
-            body["CancellationReasons"] = json!(reasons);
-            return ((400, body), Vec::new());
+        Ok((reasons, changes))
+    }
+
+    /// A page of the index: the keys of the items of a list, by rank, behind the place where the page before it ended.
+    fn query(&self, request: &Value) -> Answer {
+        let values = &request["ExpressionAttributeValues"];
+        let (list, prefix) = (&values[":list"], text(&values[":prefix"]));
+        let place = |item: &Item| {
+            (item.get("rank").map(text).unwrap_or_default(), item.get("pk").map(text).unwrap_or_default())
+        };
+        let listed = self.items.values().filter(|item| item.get("list") == Some(list)).map(place);
+        let mut listed: Vec<_> = listed.filter(|(rank, _)| rank.starts_with(&prefix)).collect();
+        listed.sort_unstable();
+        let backward = request["ScanIndexForward"] == false;
+        if backward {
+            listed.reverse();
         }
-        ((200, json!({})), self.apply(changes))
+        if let Some(after) = request["ExclusiveStartKey"].as_object() {
+            let after = place(after);
+            listed.retain(|place| if backward { *place < after } else { *place > after });
+        }
+        let limit = request["Limit"].as_u64().and_then(|limit| usize::try_from(limit).ok()).unwrap_or(usize::MAX);
+        let more = listed.len() > limit;
+        listed.truncate(limit);
+        let keys = |(rank, pk): &(String, String)| json!({ "pk": { "S": pk }, "list": list, "rank": { "S": rank } });
+        let items: Vec<Value> = listed.iter().map(keys).collect();
+        let mut page = json!({ "Items": items });
+        if more {
+            page["LastEvaluatedKey"] = items.last().cloned().unwrap_or_default();
+        }
+        (200, page)
     }
 
     /// What a write would do.
@@ -192,6 +239,16 @@ fn repeats(keys: &[&str]) -> bool {
 
 fn key_of(key: &Value) -> &str {
     key["pk"]["S"].as_str().unwrap_or_default()
+}
+
+fn text(value: &Value) -> String {
+    value["S"].as_str().unwrap_or_default().to_owned()
+}
+
+fn canceled(reasons: Vec<Value>) -> Answer {
+    let mut body = error("TransactionCanceledException", "canceled");
+    body["CancellationReasons"] = Value::Array(reasons);
+    (400, body)
 }
 
 fn invalid(reason: &str) -> Answer {

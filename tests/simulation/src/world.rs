@@ -37,6 +37,8 @@ const DEDUPLICATION: Duration = Duration::from_mins(5);
 pub struct World {
     /// The seed's dice.
     pub rng: Rng,
+    /// More of them, for what has joined the simulation since plans were kept: without it, everything goes as it went.
+    pub dice: Rng,
     /// What goes wrong now.
     pub faults: Faults,
     /// What kind of day it is.
@@ -45,8 +47,8 @@ pub struct World {
     pub table: Table,
     /// The invariants, over everything stored, kept up to date.
     pub audit: Audit,
-    /// Changes of buckets that `expire` has not been told of, in order.
-    pub stream: VecDeque<Change>,
+    /// Changes of buckets that `expire` has not been told of: the stream's shards, each in order.
+    pub shards: Vec<VecDeque<Change>>,
     /// Timer messages, and when they become visible.
     pub timers: Vec<(Instant, String)>,
     /// Queued orders by their line.
@@ -59,6 +61,10 @@ pub struct World {
     pub promises: Vec<crate::promises::Promise>,
     /// What marketplaces have sold.
     pub stories: Vec<crate::marketplace::Story>,
+    /// Which quotas merchants want, by the reason that they give.
+    pub divisions: BTreeMap<String, crate::divider::Division>,
+    /// Transfers that were answered.
+    pub transfers: Vec<crate::divider::Transferred>,
     /// Every request that reached the table, where somebody wants to repeat them.
     pub transcript: Option<Vec<(String, Value)>>,
     /// What happened, in words.
@@ -73,6 +79,7 @@ pub struct World {
     pub purged: BTreeSet<String>,
     deduplicated: BTreeMap<String, Instant>,
     late: BTreeMap<String, u64>,
+    listed: BTreeMap<String, Instant>,
     began: Instant,
 }
 
@@ -82,17 +89,20 @@ impl World {
     pub fn new(seed: u64, faults: Faults) -> Self {
         Self {
             rng: Rng::with_seed(seed),
+            dice: Rng::with_seed(seed.rotate_left(29) ^ 0x5851_f42d_4c95_7f2d),
             faults,
             theme: Theme::Everyday,
             table: Table::default(),
             audit: Audit::default(),
-            stream: VecDeque::new(),
+            shards: vec![VecDeque::new()],
             timers: Vec::new(),
             lines: BTreeMap::new(),
             in_flight: BTreeSet::new(),
             news: Arc::new(Notify::new()),
             promises: Vec::new(),
             stories: Vec::new(),
+            divisions: BTreeMap::new(),
+            transfers: Vec::new(),
             transcript: None,
             log: Vec::new(),
             violation: None,
@@ -101,6 +111,7 @@ impl World {
             purged: BTreeSet::new(),
             deduplicated: BTreeMap::new(),
             late: BTreeMap::new(),
+            listed: BTreeMap::new(),
             began: Instant::now(),
         }
     }
@@ -162,7 +173,21 @@ impl World {
                 return (fate, there, back);
             }
         }
+        let transacts = request.operation.starts_with("Transact");
+        if transacts && self.dice.u32(0..1_000) < faults.canceled {
+            self.say(|| format!("Canceled: {} {}", request.operation, subject(&request.body)));
+            return (Fate::Canceled, there, back);
+        }
         (Fate::Fine, there, back)
+    }
+
+    /// A transaction meets another one on one of its items. Mostly that is all it hears.
+    pub fn cancel(&mut self, request: &Sent) -> Answer {
+        if request.is_dead(self.now().epoch_seconds()) {
+            return (400, crate::table::error("InvalidSignatureException", "Signature expired"));
+        }
+        let (nth, looked) = (self.dice.usize(0..100), self.dice.u32(0..3) == 0);
+        self.table.conflict(&request.body, nth, looked)
     }
 
     /// How late a copy comes: often soon, sometimes when its signature is nearly dead, by a clock that was wrong.
@@ -185,7 +210,7 @@ impl World {
         if request.service == "AmazonSQS" {
             return self.take_message(request);
         }
-        let (answer, changes) = self.table.call(&request.operation, &request.body);
+        let (mut answer, changes) = self.table.call(&request.operation, &request.body);
         self.written(|| (request.operation.clone(), request.body.clone()));
         if request.writes() {
             let (operation, status) = (&request.operation, answer.0);
@@ -194,7 +219,18 @@ impl World {
             self.say(|| format!("{word}{operation} {} {done} ({status})", subject(&request.body)));
         }
         self.changed(changes);
+        if request.operation == "Query" {
+            self.know_less(&mut answer.1);
+        }
         answer
+    }
+
+    /// The index learns of a new item a moment after it is written.
+    fn know_less(&mut self, page: &mut Value) {
+        let lag = if self.dice.bool() { Duration::from_millis(self.dice.u64(0..5_000)) } else { Duration::ZERO };
+        if let Some(items) = page["Items"].as_array_mut() {
+            items.retain(|item| self.listed.get(&text(&item["pk"]["S"])).is_none_or(|listed| listed.elapsed() >= lag));
+        }
     }
 
     /// Whether DynamoDB deletes an item whose time was over at `ttl` now: each is late by a time of its own, up to `at_most_late_seconds`.
@@ -247,18 +283,31 @@ impl World {
         for change in &changes {
             self.follow(change);
         }
+        self.check_division(&changes);
         self.check(false);
         let shown = changes.into_iter().filter(|change| change.key.starts_with("S#") && change.new.is_some());
-        self.stream.extend(shown);
+        for change in shown {
+            let shard = shard_of(&change.key, self.shards.len());
+            self.shards[shard].push_back(change);
+        }
         self.news.notify_waiters();
     }
 
     fn follow(&mut self, change: &Change) {
+        if change.old.is_none() && change.new.as_ref().is_some_and(|item| item.contains_key("list")) {
+            self.listed.insert(change.key.clone(), Instant::now());
+        }
+        if change.key.starts_with("B#") {
+            self.check_shipped(change);
+        }
         let (old, new) = (change.old.as_ref().map(decoded), change.new.as_ref().map(decoded));
         match (old, new) {
             (_, Some(Err(malformed))) => self.violate(format!("{} is malformed: {malformed}", change.key)),
             (_, Some(Ok(Some(StoredItem::Bucket(id, bucket))))) => self.audit.bucket(id, bucket),
-            (_, Some(Ok(Some(StoredItem::Reservation(record))))) => self.audit.reservation(record),
+            (_, Some(Ok(Some(StoredItem::Reservation(record))))) => {
+                self.check_channel(&record);
+                self.audit.reservation(record);
+            }
             (None, Some(Ok(Some(StoredItem::Movement(movement))))) => self.audit.movement(&movement),
             (Some(Ok(Some(StoredItem::Bucket(id, _)))), None) => self.audit.forget_bucket(&id),
             (Some(Ok(Some(StoredItem::Reservation(record)))), None) => self.audit.forget_reservation(&record.id),
@@ -303,6 +352,14 @@ impl World {
             _ => (200, json!({})),
         }
     }
+}
+
+/// A stream keeps the order of one partition key's records, and of no others: which of the shards gets them (FNV-1a).
+fn shard_of(key: &str, shards: usize) -> usize {
+    let hash = key
+        .bytes()
+        .fold(0xcbf2_9ce4_8422_2325_u64, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3));
+    usize::try_from(hash % shards.max(1) as u64).unwrap_or(0)
 }
 
 /// When an item is to be deleted, in epoch seconds.

@@ -32,7 +32,7 @@ use serde_json::Value;
 use wire::Method;
 
 use super::call::{Api, Call, decode};
-use crate::{CallError, OrderPage};
+use crate::{CallError, OrderPage, reading::each_once};
 
 /// Orders on a page: the most that the model allows, since it is pages that are rationed.
 const PAGE: &str = "100";
@@ -107,18 +107,9 @@ impl ReadOrder {
         let Ok(reference) = Reference::from_str(order) else {
             return Self::unreadable(format!("an order whose id is not one: {}", order.escape_default()));
         };
-        let mut read = Self::default();
-        let mut readable = Vec::new();
-        for line in lines {
-            match line {
-                Ok(line) => readable.push(line),
-                Err(words) => read.unreadable.push(format!("order {order}: {words}")),
-            }
-        }
-        if !readable.is_empty() {
-            read.order = Some(ChannelOrder { order: reference, changed_at, lines: readable });
-        }
-        read
+        let (lines, unreadable) = each_once(order, lines);
+        let order = (!lines.is_empty()).then_some(ChannelOrder { order: reference, changed_at, lines });
+        Self { order, unreadable }
     }
 }
 

@@ -9,7 +9,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::quantity::parse;
-use crate::CallError;
+use crate::{CallError, reading::each_once};
 
 /// Characters of an id that a merchant is shown where it cannot be read otherwise.
 const MAX_ID_CHARS: usize = 128;
@@ -111,13 +111,7 @@ fn read(value: Value) -> (Option<ChannelOrder>, Vec<String>) {
     };
     let Ok(reference) = order.id.parse() else { return unreadable("its id cannot be used") };
     let Some(changed_at) = second(&order.changed_at) else { return unreadable("it has no date") };
-    let (mut lines, mut reasons) = (Vec::new(), Vec::new());
-    for line in &order.lines {
-        match read_line(&order, line) {
-            Ok(line) => lines.push(line),
-            Err(reason) => reasons.push(format!("order {id}: {reason}")),
-        }
-    }
+    let (lines, reasons) = each_once(&id, order.lines.iter().map(|line| read_line(&order, line)));
     let order = (!lines.is_empty()).then_some(ChannelOrder { order: reference, changed_at, lines });
     if order.is_none() && reasons.is_empty() {
         return unreadable("it has no lines");

@@ -10,7 +10,7 @@ use serde::Deserialize;
 use serde_json::Value;
 
 use super::inventory::{Amount, parse};
-use crate::{CallError, OrderPage};
+use crate::{CallError, OrderPage, reading::each_once};
 
 /// Characters of an id that a merchant is shown where it cannot be read otherwise.
 const MAX_ID_CHARS: usize = 128;
@@ -145,13 +145,7 @@ fn read(value: Value) -> (Option<ChannelOrder>, Vec<String>) {
     let Ok(reference) = order.id.parse() else { return unreadable("its id cannot be used") };
     let dates = order.lines.line.iter().map(|line| &line.changed_at).chain([&order.placed_at]);
     let Some(changed_at) = dates.flatten().filter_map(second).max() else { return unreadable("it has no date") };
-    let (mut lines, mut reasons) = (Vec::new(), Vec::new());
-    for line in &order.lines.line {
-        match read_line(line) {
-            Ok(line) => lines.push(line),
-            Err(reason) => reasons.push(format!("order {id}: {reason}")),
-        }
-    }
+    let (lines, reasons) = each_once(&id, order.lines.line.iter().map(read_line));
     let order = (!lines.is_empty()).then_some(ChannelOrder { order: reference, changed_at, lines });
     if order.is_none() && reasons.is_empty() {
         return unreadable("it has no lines");

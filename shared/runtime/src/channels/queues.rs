@@ -120,9 +120,12 @@ struct SyncMessage<'a> {
     listing: Cow<'a, str>,
 }
 
+/// The body of a message of the sync queue.
+///
 /// # Panics
 /// Never: texts always serialize.
-fn sync_body(id: &ListingId) -> String {
+#[must_use]
+pub fn sync_body(id: &ListingId) -> String {
     serde_json::to_string(&SyncMessage { listing: id.to_string().into() }).expect("texts serialize")
 }
 
@@ -161,9 +164,12 @@ struct LineMessage<'a> {
     stage: Cow<'a, str>,
 }
 
+/// The body of a message of the queue of news.
+///
 /// # Panics
 /// Never: texts and numbers always serialize.
-fn news_body(news: &News) -> String {
+#[must_use]
+pub fn news_body(news: &News) -> String {
     let message = match news {
         News::Hint(channel, order) => {
             NewsMessage { channel: channel.as_str().into(), order: order.into(), changed_at: None, lines: None }
