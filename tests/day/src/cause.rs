@@ -50,7 +50,8 @@ pub fn cause(ledger: &Ledger, day: &Day, forced: &Forced, taken: Taken) -> Optio
     let listed = (forced.place, taken.sku);
     let (free, shown) = (ledger.pool(listed), ledger.shown.get(&listed)?);
     let before = &free[..free.partition_point(|(since, _)| *since < forced.at)];
-    let gone_at = before.iter().rev().take_while(|(_, units)| *units < taken.units).last().map_or(forced.at, |(at, _)| *at);
+    let gone_at =
+        before.iter().rev().take_while(|(_, units)| *units < taken.units).last().map_or(forced.at, |(at, _)| *at);
     let (on_its_way, (from, to), bound) = if gone_at > taken.at {
         (OnItsWay::Order, (taken.at, forced.at), ORDER_BOUND_MS)
     } else {

@@ -78,7 +78,8 @@ impl Functions {
     pub async fn deliver(&self, place: Place, delivery: Delivery) -> u16 {
         let body = String::from_utf8(delivery.body).unwrap_or_default();
         let sample = Sample::new("POST /v1/webhooks/{channel}").path("channel", place.name()).body(&body);
-        let sample = delivery.headers.iter().fold(sample, |sample, (name, value)| sample.header(&name.to_lowercase(), value));
+        let sample =
+            delivery.headers.iter().fold(sample, |sample, (name, value)| sample.header(&name.to_lowercase(), value));
         webhook::handle(&self.api, &sample.request()).await.status()
     }
 
@@ -92,7 +93,6 @@ impl Functions {
             tokio::task::spawn_local(self.clone().news());
         }
         tokio::task::spawn_local(self.clone().notices());
-        tokio::task::spawn_local(self.clone().trace());
         tokio::task::spawn_local(self.clone().schedule());
     }
 
@@ -233,7 +233,8 @@ impl Functions {
                 continue;
             }
             let records: Vec<Value> = batch.iter().enumerate().map(|(n, body)| message(n as u64, body, None)).collect();
-            let answer = channel_intake::handle(&self.background, json!({ "Records": records })).await.unwrap_or_default();
+            let answer =
+                channel_intake::handle(&self.background, json!({ "Records": records })).await.unwrap_or_default();
             for n in failures(&answer) {
                 let (cloud, body) = (self.cloud.clone(), batch[usize::try_from(n).unwrap_or_default()].clone());
                 tokio::task::spawn_local(async move {
@@ -272,7 +273,8 @@ fn instance(cloud: &Shared, vendors: &Vendors) -> App {
     let clock: Arc<dyn Clock> = Arc::new(cloud.clone());
     let dynamodb = aws_sdk_dynamodb::Client::new(&config);
     let sqs = aws_sdk_sqs::Client::new(&config);
-    let secrets = vendors.sides().map(|side| (side.place.name().parse().expect("a channel's name"), side.credentials()));
+    let secrets =
+        vendors.sides().map(|side| (side.place.name().parse().expect("a channel's name"), side.credentials()));
     let channels = Channels::new(Arc::new(vendors.clone()), Secrets::fixed(secrets.collect()), clock.clone())
         .with_sync(Queue::new(sqs.clone(), QUEUES[1]))
         .with_news(Queue::new(sqs.clone(), QUEUES[2]));
@@ -320,4 +322,3 @@ fn record(change: &Change) -> Value {
     image("NewImage", &change.new);
     json!({ "eventID": "1", "eventName": "MODIFY", "eventSource": "aws:dynamodb", "awsRegion": "us-east-1", "dynamodb": dynamodb })
 }
-impl Functions { pub async fn trace(self) { loop { sleep(Duration::from_mins(10)).await; let c = self.cloud.lock(); eprintln!("{} {} sync={:?} mark={} orders={}", crate::run::clock(c.now()), c.requests, c.sync.is_empty(), c.for_mark.len(), c.ledger.taken.len()); } } }

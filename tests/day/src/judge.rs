@@ -10,7 +10,8 @@
 
 use std::{
     collections::{BTreeMap, BTreeSet},
-    time::Duration};
+    time::Duration,
+};
 
 use domain::{
     audit::Audit,
@@ -120,7 +121,8 @@ impl Judged {
             let cloud = functions.cloud.lock();
             let is_right = Place::MARKETS.into_iter().all(|place| {
                 (0..cloud.day.plan.skus).all(|sku| {
-                    let shown = cloud.ledger.shown.get(&(place, sku)).and_then(|shown| shown.last()).map(|(_, units)| *units);
+                    let shown =
+                        cloud.ledger.shown.get(&(place, sku)).and_then(|shown| shown.last()).map(|(_, units)| *units);
                     shown == cloud.ledger.pool((place, sku)).last().map(|(_, units)| *units)
                 })
             });
@@ -154,7 +156,8 @@ impl Judged {
                 market_orders += 1;
                 self.recorded_once(functions, &audit, place, order, &mut known);
                 for line in &order.lines {
-                    *sold.entry(sku_number(&line.sku).unwrap_or_default()).or_default() += line.quantity - line.canceled;
+                    *sold.entry(sku_number(&line.sku).unwrap_or_default()).or_default() +=
+                        line.quantity - line.canceled;
                 }
             }
             pushes += market.pushes.len() as u64;
@@ -247,7 +250,8 @@ impl Judged {
             let (free, owed) = (ledger.free_anywhere(sku), owed.get(&sku).copied().unwrap_or(0));
             if received + owed != free + sold {
                 let sku = sku_name(sku);
-                self.broken.push(format!("{sku}: {received} received and {owed} owed, but {free} free and {sold} sold"));
+                self.broken
+                    .push(format!("{sku}: {received} received and {owed} owed, but {free} free and {sold} sold"));
             }
         }
     }
@@ -260,7 +264,8 @@ impl Judged {
             let what = format!("{} at {}, order {}", sku_name(taken.sku), forced.place.name(), forced.order);
             if cause.is_none() {
                 let (taken_at, at) = (clock(taken.at), clock(forced.at));
-                self.broken.push(format!("{what}: {} short without a cause: taken {taken_at}, recorded {at}", forced.missing));
+                self.broken
+                    .push(format!("{what}: {} short without a cause: taken {taken_at}, recorded {at}", forced.missing));
             }
             shortfalls.extend(cause.map(|cause| Shortfall { what, missing: forced.missing, cause }));
         }
@@ -279,7 +284,8 @@ async fn wrong_listings(functions: &Functions, approach: Approach) -> Vec<String
             let cloud = functions.cloud.lock();
             for item in page["items"].as_array().into_iter().flatten() {
                 let Some(sku) = item["sku"].as_str().and_then(sku_number) else { continue };
-                let shown = cloud.ledger.shown.get(&(place, sku)).and_then(|shown| shown.last()).map(|(_, units)| *units);
+                let shown =
+                    cloud.ledger.shown.get(&(place, sku)).and_then(|shown| shown.last()).map(|(_, units)| *units);
                 let there = cloud.ledger.pool((place, sku)).last().map(|(_, units)| *units);
                 let is_right = item["quantity"].as_u64() == shown && item["available"].as_u64() == there;
                 // Without a buffer all is shown that there is.

@@ -176,7 +176,8 @@ impl Ledger {
 
     /// Somebody writes how far a listing has followed.
     fn followed(&mut self, now: Millis, change: &Change) {
-        let listed = change.key[2..].split_once('#').and_then(|(place, sku)| Some((Place::named(place)?, sku_number(sku)?)));
+        let listed =
+            change.key[2..].split_once('#').and_then(|(place, sku)| Some((Place::named(place)?, sku_number(sku)?)));
         let Some(listed) = listed else { return };
         let [was, is] = [&change.old, &change.new].map(|item| whole(item.as_ref(), "uq"));
         if is.is_some() && was.is_none() {
@@ -188,7 +189,11 @@ impl Ledger {
         }
         // What is shown is right without a push.
         let is_settled = change.new.as_ref().is_some_and(|item| item.get("marked").is_none());
-        if is_settled && is.is_none() && was.is_none() && self.pending.get(&listed).is_some_and(|since| since + 1_000 < now) {
+        if is_settled
+            && is.is_none()
+            && was.is_none()
+            && self.pending.get(&listed).is_some_and(|since| since + 1_000 < now)
+        {
             self.pending.remove(&listed);
         }
     }

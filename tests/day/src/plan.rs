@@ -152,7 +152,8 @@ impl Day {
             wanted[wish.sku] += wish.units;
         }
         // Half of the SKUs run short.
-        let shelf = wanted.iter().map(|wanted| wanted * if rng.bool() { rng.u64(50..95) } else { rng.u64(105..160) } / 100);
+        let shelf =
+            wanted.iter().map(|wanted| wanted * if rng.bool() { rng.u64(50..95) } else { rng.u64(105..160) } / 100);
         let shelf = shelf.map(|units: u64| units.max(4)).collect();
         let place = Place::MARKETS[rng.usize(0..3)];
         // In the busier half of the day.

@@ -53,7 +53,8 @@ pub fn table(judgements: &[Judgement]) -> String {
     row("shortfalls: orders", &|j| j.shortfalls.len().to_string());
     row("  units", &|j| j.shortfalls.iter().map(|shortfall| shortfall.missing).sum::<u64>().to_string());
     for kind in ["the order was on its way", "the number was on its way", "the channel was down"] {
-        let count = |j: &Judgement| j.shortfalls.iter().filter(|shortfall| cause::name(&shortfall.cause) == kind).count();
+        let count =
+            |j: &Judgement| j.shortfalls.iter().filter(|shortfall| cause::name(&shortfall.cause) == kind).count();
         row(&format!("  because {kind}"), &|j| count(j).to_string());
     }
     row("turned away: shoppers", &|j| j.refused.0.to_string());

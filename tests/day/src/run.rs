@@ -90,6 +90,7 @@ async fn live(day: &Day, approach: Approach) -> Judgement {
     judged.everything_is_shown(&functions, approach).await;
     let audits = functions.clone();
     let audits = tokio::task::spawn_local(async move { audits.audit_again_and_again().await });
+    tokio::task::spawn_local(functions.clone().tell_the_hour(approach));
     functions.shoppers(approach).await;
     cloud.until(day.plan.ends_ms()).await;
     judged.audits(audits.await.unwrap_or_else(|broken| vec![broken.to_string()]));
@@ -134,6 +135,18 @@ impl Functions {
             let receive = Sample::new("POST /v1/stock/{sku}/movements").path("sku", sku).query(&query);
             let key = format!("{sku}-{channel}");
             judged.expect(201, &self.call(receive.header("Idempotency-Key", &key).body(&body)).await);
+        }
+    }
+
+    /// A whole day takes minutes: somebody may want to know how far it is.
+    async fn tell_the_hour(self, approach: Approach) {
+        loop {
+            {
+                let cloud = self.cloud.lock();
+                let (orders, short) = (cloud.ledger.taken.len() + cloud.ledger.own.len(), cloud.ledger.forced.len());
+                eprintln!("{} {}: {orders} orders, {short} short", clock(cloud.now()), approach.name());
+            }
+            sleep(Duration::from_hours(1)).await;
         }
     }
 

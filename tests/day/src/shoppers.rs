@@ -69,7 +69,11 @@ impl Functions {
                 if answer.status() == 200 {
                     cloud.ledger.own.push((id, wish.sku, wish.units));
                 } else {
-                    cloud.ledger.surprises.push(format!("a payment was answered with {}: {}", answer.status(), answer.body()));
+                    cloud.ledger.surprises.push(format!(
+                        "a payment was answered with {}: {}",
+                        answer.status(),
+                        answer.body()
+                    ));
                 }
             }
             90..94 => drop(self.call(decide("cancel")).await),
@@ -160,7 +164,12 @@ impl Functions {
                     if (200..300).contains(&status) {
                         return;
                     }
-                    functions.cloud.lock().ledger.surprises.push(format!("a delivery of {} was answered with {status}", place.name()));
+                    functions
+                        .cloud
+                        .lock()
+                        .ledger
+                        .surprises
+                        .push(format!("a delivery of {} was answered with {status}", place.name()));
                     sleep(Duration::from_mins(5)).await;
                 }
             });

@@ -11,7 +11,11 @@ use axum::{
     response::{IntoResponse, Response},
 };
 use channels::Credentials;
-use domain::{sale::Stage, time::Clock};
+use domain::{
+    ids::ReservationId,
+    sale::{SaleKey, Stage},
+    time::Clock,
+};
 use holdfast::local::{LocalClock, Stack};
 use marketplaces::{
     amazon::AmazonFace,
@@ -122,6 +126,12 @@ impl Marketplace {
     /// A shopper buys, if so many are shown. The order's id.
     pub fn buy(&self, number: u64, sku: &str, units: u64) -> Option<String> {
         self.market().sell(&format!("{}-{number:07}", 100 + number % 900), &[(sku, units)], Stage::Paid)
+    }
+
+    /// The id under which the only line of an order is recorded.
+    pub fn record_of(&self, order: &str) -> Option<ReservationId> {
+        let (channel, order, line) = (self.name.parse().ok()?, order.parse().ok()?, "1".parse().ok()?);
+        Some(ReservationId::of_sale(&SaleKey { channel, order, line }))
     }
 
     /// Tells of an order: Amazon puts a notice into our queue, the others call our webhook. What does not arrive is pulled.

@@ -1,8 +1,11 @@
 //! What channels tell us themselves.
 
+use std::time::Duration;
+
 use domain::sale::Stage;
 use reqwest::Method;
 use serde_json::{Value, json};
+use tokio::time::Instant;
 
 use super::{is_settled, listing, poll, published, selling_tea};
 use crate::support::Call;
@@ -63,5 +66,31 @@ async fn an_order_that_is_delivered_twice_is_recorded_once() {
     assert_eq!((&listing["expected"], &listing["in_flight"]), (&json!(18), &json!(0)));
     assert_eq!(shop.units("tea?channel=shared").await.sold, 2);
     assert_eq!(vendor.market().pushes.len(), 1, "the shop has taken them off itself");
+    shop.close().await;
+}
+
+/// Deliveries that are timed, and how many of them may be slow because the machine had other things to do.
+const TIMED: usize = 20;
+const SLOW: usize = 2;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_answered_within_a_second() {
+    let (shop, vendor) = selling_tea().await;
+    poll(&shop).await;
+    listing(&shop, "it shows 20", |listing| published(listing) == Some(20)).await;
+    let mut times: Vec<Duration> = Vec::new();
+    for order in 0..TIMED {
+        let id = (100 + order).to_string();
+        vendor.market().sell(&id, &[("tea", 1)], Stage::Paid).expect("an order");
+        let (headers, body) = vendor.webhook(&id);
+        let call = Call::new(&shop, Method::POST, "/v1/webhooks/shop").body(body);
+        let call = headers.iter().fold(call, |call, (name, value)| call.header(name, value));
+        let began = Instant::now();
+        call.await.expect(200);
+        times.push(began.elapsed());
+    }
+    times.sort_unstable();
+    println!("{TIMED} deliveries: median {:?}, slowest {:?}", times[TIMED / 2], times[TIMED - 1]);
+    assert!(times[TIMED - 1 - SLOW] < Duration::from_secs(1), "{times:?}");
     shop.close().await;
 }
