@@ -12,8 +12,9 @@
 //! | [`ledger`] | what is seen of all this from outside |
 //! | [`run`] | one day under one approach |
 //! | [`judge`], [`cause`] | whether what was promised was kept; where a shortfall came from |
-//! | [`report`] | the table of all approaches |
+//! | [`report`], [`arguments`] | the table of all approaches; the command line |
 
+pub mod arguments;
 pub mod cause;
 pub mod cloud;
 pub mod fifo;

@@ -79,8 +79,11 @@ impl Plan {
     /// The day of the documentation.
     pub const WHOLE: Self = Self { seed: 1, skus: 200, orders: 50_000, hours: 24, down_minutes: 60 };
 
-    /// One that a test has time for.
-    pub const SHORT: Self = Self { seed: 1, skus: 40, orders: 3_000, hours: 2, down_minutes: 20 };
+    /// One of about a minute, optimized.
+    pub const SHORT: Self = Self { seed: 1, skus: 40, orders: 3_000, hours: 4, down_minutes: 30 };
+
+    /// One that a test has time for, not optimized.
+    pub const TINY: Self = Self { seed: 1, skus: 6, orders: 150, hours: 1, down_minutes: 10 };
 
     /// When the last shopper comes.
     #[must_use]
