@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 
 use channels::{CallError, Connector, Push, Shown, Target};
 use domain::{
-    channel::ChannelSettings,
+    channel::{Buffer, ChannelSettings},
     ids::Channel,
     listing::{
         Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, Seen, SyncState, claimed, count_from, judge, next,
@@ -25,6 +25,10 @@ const LEASE_SECONDS: u64 = 20;
 
 /// A number that the vendor has refused is tried again after so many seconds, if nothing changes before.
 const REFUSED_AGAIN_SECONDS: u64 = 60 * 60;
+
+/// A buffer that follows the speed of sales shrinks while nothing is sold, and so nothing marks the listing: it is looked at again after so
+/// many seconds, until the buffer is as small as it may be. A sixth of the hour over which the speed is measured.
+const FADING_SECONDS: u64 = 10 * 60;
 
 /// Why a pass ended early. What it did not reach stays marked.
 #[derive(Debug, thiserror::Error)]
@@ -158,7 +162,10 @@ impl Pass<'_> {
                 return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown, seen }));
             }
             Next::Settled => {
-                let look_at = (missing > 0 || state.disagrees).then(|| as_of.plus_seconds(LOOK_AGAIN_SECONDS));
+                let soon = (missing > 0 || state.disagrees).then_some(LOOK_AGAIN_SECONDS);
+                let rule = listing.buffer.unwrap_or(self.settings.buffer);
+                let look_at = soon.or(is_fading(rule, terms.buffer).then_some(FADING_SECONDS));
+                let look_at = look_at.map(|seconds| as_of.plus_seconds(seconds));
                 let rested = SyncState {
                     look_at,
                     ..settled(&state, Pushed { quantity: shown, in_flight: missing, as_of, counted })
@@ -302,6 +309,11 @@ impl Pass<'_> {
         }
         Ok(())
     }
+}
+
+/// Whether a buffer shrinks by itself.
+fn is_fading(rule: Buffer, units: u64) -> bool {
+    matches!(rule, Buffer::FromSpeed { floor } if units > floor)
 }
 
 /// The name of one push: the same whenever it is sent again.

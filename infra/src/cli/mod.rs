@@ -6,6 +6,7 @@
 //! | [`replay`] | the API | lets real baskets be held, paid for and let go by many shoppers at once |
 //! | [`watch`] | the API | prints a line whenever a SKU's availability changes |
 //! | [`audit`] | the table | checks the invariants of the protocol over everything that is stored |
+//! | [`channels`] | a local stack of its own | lets four channels sell from one shelf, for somebody to watch |
 //! | [`dead_letters`] | a queue | lists and shows the orders that failed too often, and sends them back |
 //!
 //! What a command says to a person is a plain sentence; with `--json` the same goes to standard output as JSON. Progress goes to
@@ -14,6 +15,7 @@
 mod answer;
 mod audit;
 mod baskets;
+mod channels;
 mod client;
 mod dead_letters;
 mod fraction;
@@ -49,6 +51,7 @@ pub enum Command {
     Replay(replay::Args),
     Audit(audit::Args),
     Watch(watch::Args),
+    Channels(channels::Args),
     DeadLetters(dead_letters::Args),
 }
 
@@ -59,6 +62,7 @@ pub async fn run(command: Command) -> ExitCode {
         Command::Replay(args) => replay::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Watch(args) => watch::run(args).await,
+        Command::Channels(args) => channels::run(args).await,
         Command::DeadLetters(args) => dead_letters::run(args).await,
     };
     done.unwrap_or_else(|failure| {

@@ -156,7 +156,7 @@ impl<'a> Expression<'a> {
         }
     }
 
-    /// A value, an attribute or `size(…)`; nothing where there is no such attribute.
+    /// A value, an attribute, `size(…)` or `if_not_exists(…)`; nothing where there is no such attribute.
     fn operand(&mut self, item: &Item) -> Outcome<Option<Value>> {
         match self.peek() {
             Some("size") => {
@@ -166,6 +166,15 @@ impl<'a> Expression<'a> {
                 self.expect(")")?;
                 let entries = get(item, &path).and_then(|value| value["M"].as_object());
                 Ok(entries.map(|entries| json!({ "N": entries.len().to_string() })))
+            }
+            Some("if_not_exists") => {
+                self.position += 1;
+                self.expect("(")?;
+                let path = self.path()?;
+                self.expect(",")?;
+                let otherwise = self.operand(item)?;
+                self.expect(")")?;
+                Ok(get(item, &path).cloned().or(otherwise))
             }
             Some(token) if token.starts_with(':') => {
                 self.position += 1;

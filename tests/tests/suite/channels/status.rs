@@ -87,3 +87,23 @@ async fn a_channel_that_does_not_answer_says_so_and_is_closed() {
     assert_eq!(published(&status.items()[0]), Some(20));
     shop.close().await;
 }
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_buffer_that_follows_the_speed_of_sales_is_shown_again_when_nothing_is_sold() {
+    let (shop, vendor) = selling_tea().await;
+    let mut settings = super::woocommerce();
+    settings["buffer"] = json!({ "from_speed": { "floor": 0 } });
+    shop.put_channel("shop", &settings).await.expect(200);
+    poll(&shop).await;
+    listing(&shop, "it shows 20", |listing| published(listing) == Some(20)).await;
+    vendor.market().sell("41", &[("tea", 6)], Stage::Paid).expect("an order");
+    poll(&shop).await;
+    let pushed = listing(&shop, "a unit is kept back", |listing| published(listing) == Some(13)).await;
+    // The push is looked at again, and found; from here on nothing happens.
+    shop.advance(130).await;
+    listing(&shop, "it was looked at", |listing| listing.get("look_at") != pushed.get("look_at")).await;
+    shop.advance(3_700).await;
+    listing(&shop, "nothing was sold for an hour", |listing| published(listing) == Some(14)).await;
+    assert_eq!(vendor.market().listings["tea"].shown, 14);
+    shop.close().await;
+}

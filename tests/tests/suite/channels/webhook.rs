@@ -1,8 +1,11 @@
 //! What channels tell us themselves.
 
+use std::time::Duration;
+
 use domain::sale::Stage;
 use reqwest::Method;
 use serde_json::Value;
+use tokio::time::Instant;
 
 use super::{is_settled, listing, poll, published, selling_tea};
 use crate::support::{Call, PATIENCE, Shop};
@@ -137,5 +140,30 @@ async fn f14_an_order_that_is_told_out_of_order_stands_as_the_shop_says() {
     vendor.market().cancel("41");
     deliver(&shop, &vendor.webhook("41")).await;
     free(&shop, 15, "nothing of it is sold in the end").await;
+    shop.close().await;
+}
+
+/// Deliveries that are timed. Half of them may be slow because the machine has other things to do: other tests run beside this one.
+const TIMED: usize = 20;
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_delivery_is_answered_within_a_second() {
+    let (shop, vendor) = selling_tea().await;
+    poll(&shop).await;
+    listing(&shop, "it shows 20", |listing| published(listing) == Some(20)).await;
+    let mut times: Vec<Duration> = Vec::new();
+    for order in 0..TIMED {
+        let id = (100 + order).to_string();
+        vendor.market().sell(&id, &[("tea", 1)], Stage::Paid).expect("an order");
+        let (headers, body) = vendor.webhook(&id);
+        let call = Call::new(&shop, Method::POST, "/v1/webhooks/shop").body(body);
+        let call = headers.iter().fold(call, |call, (name, value)| call.header(name, value));
+        let began = Instant::now();
+        call.await.expect(200);
+        times.push(began.elapsed());
+    }
+    times.sort_unstable();
+    println!("{TIMED} deliveries: median {:?}, slowest {:?}", times[TIMED / 2], times[TIMED - 1]);
+    assert!(times[TIMED / 2] < Duration::from_secs(1), "{times:?}");
     shop.close().await;
 }
