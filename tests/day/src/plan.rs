@@ -82,7 +82,7 @@ impl Plan {
     /// One of about a minute, optimized.
     pub const SHORT: Self = Self { seed: 1, skus: 40, orders: 3_000, hours: 4, down_minutes: 30 };
 
-    /// One that a test has time for, not optimized.
+    /// One for a look, not optimized.
     pub const TINY: Self = Self { seed: 1, skus: 6, orders: 150, hours: 1, down_minutes: 10 };
 
     /// When the last shopper comes.
