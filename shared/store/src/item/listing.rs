@@ -3,7 +3,7 @@
 //! | item | attributes |
 //! |---|---|
 //! | `L#<channel>#<sku>` | `remote`, `buffer`, `sync`, `v` |
-//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `look` · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
+//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `qe` earlier numbers · `look` · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
 
 use std::collections::BTreeMap;
 
@@ -79,6 +79,7 @@ pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
     set("uq", state.unanswered.map(number));
     set("ws", state.awaited.map(|awaited| instant(awaited.since)));
     set("wq", state.awaited.map(|awaited| number(awaited.at_most)));
+    set("qe", (!state.earlier.is_empty()).then(|| numbers(&state.earlier)));
     set("look", state.look_at.map(instant));
     set("fq", state.in_flight.as_ref().map(|in_flight| number(in_flight.quantity.units())));
     set("fs", state.in_flight.as_ref().map(|in_flight| instant(in_flight.since)));
@@ -98,6 +99,7 @@ pub(crate) fn decode_sync(item: &Item) -> Result<SyncState, Fault> {
         pushed: pushed(&reader)?,
         unanswered: reader.optional("uq", as_number)?,
         awaited: awaited(&reader)?,
+        earlier: reader.optional("qe", as_numbers)?.unwrap_or_default(),
         look_at: reader.optional("look", as_instant)?,
         disagreements: reader.required("dis", as_number)?,
         disagrees: reader.required("closed", as_bool)?,
@@ -134,6 +136,14 @@ fn id(reader: &Reader<'_>) -> Result<ListingId, Fault> {
 
 fn as_bool(value: &AttributeValue) -> Option<bool> {
     value.as_bool().ok().copied()
+}
+
+fn numbers(values: &[u64]) -> AttributeValue {
+    AttributeValue::L(values.iter().copied().map(number).collect())
+}
+
+fn as_numbers(value: &AttributeValue) -> Option<Vec<u64>> {
+    value.as_l().ok()?.iter().map(as_number).collect()
 }
 
 fn as_texts(value: &AttributeValue) -> Option<BTreeMap<String, String>> {
@@ -182,6 +192,7 @@ mod tests {
             }),
             unanswered: Some(3),
             awaited: Some(Awaited { since: at(6), at_most: 5 }),
+            earlier: vec![0, 7],
             look_at: Some(at(99)),
             disagreements: 1,
             disagrees: true,

@@ -176,8 +176,8 @@ async fn a_mark_that_comes_while_somebody_looks_is_not_lost() {
     let begun = store.save_sync(&id(), &seen, begun, None).await.unwrap().unwrap();
     assert_eq!(begun.marks, 2);
     // The mark came after the look: what is pushed is not known to be all.
-    let pushed =
-        taken(&begun, Pushed { quantity: 5, in_flight: 0, as_of: at(0), counted: Counted::default() }, store.now());
+    let five = Pushed { quantity: 5, in_flight: 0, as_of: at(0), counted: Counted::default() };
+    let pushed = taken(&begun, five, Vec::new(), store.now());
     let looked = Seen { marks: seen.marks, at: at(0) };
     let state = store.save_sync(&id(), &begun, pushed, Some(looked)).await.unwrap().unwrap();
     assert_eq!((state.marked_since, state.marks), (Some(at(0)), 2));
