@@ -168,15 +168,13 @@ impl Pass<'_> {
             }
             Next::Settled => {
                 let look_at = (missing > 0 || state.disagrees).then(|| as_of.plus_seconds(LOOK_AGAIN_SECONDS));
-                let rested = SyncState {
-                    look_at,
-                    ..settled(&state, Pushed { quantity: shown, in_flight: missing, as_of, counted })
-                };
+                let shows = Pushed { quantity: shown, in_flight: missing, as_of, counted };
+                let rested = SyncState { look_at, ..settled(id, &state, shows) };
                 self.save(id, seen, rested, self.seen(seen)).await?;
             }
             Next::Await => {
                 let look_at = Some(as_of.plus_seconds(LOOK_AGAIN_SECONDS));
-                let awaiting = SyncState { version: state.version + 1, look_at, ..state };
+                let awaiting = SyncState { version: state.version + 1, look_at, check_at: None, ..state };
                 self.save(id, seen, awaiting, self.seen(seen)).await?;
             }
             Next::Wait => {
@@ -261,6 +259,7 @@ impl Pass<'_> {
             refusal: Some(reason),
             unanswered: None,
             look_at: Some(again),
+            check_at: None,
             ..before.clone()
         };
         self.save(id, before, state, seen).await

@@ -1,6 +1,7 @@
 //! A SKU at a channel: how the vendor knows it, and how far what is shown there has followed what there is.
 //!
-//! A listing is *marked* when its units may have changed, and *settled* once what is shown is what should be. One writer at a time:
+//! A listing is *marked* when its units may have changed, and *settled* once what is shown is what should be; it is read once more some hours
+//! later, for others may set it, and a late push may land. One writer at a time:
 //!
 //! 1. looks at the channel, and lets [`judge`] say what that means: sales in flight, or a push that was not applied;
 //! 2. holds units for the sales in flight, and only then computes what is to be shown ([`crate::publish::Terms`]);
@@ -13,7 +14,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use crate::{
     bucket::MalformedText,
     channel::{Buffer, SyncMode},
-    ids::{Channel, ReservationId, Sku},
+    ids::{Channel, Fingerprint, ReservationId, Sku},
     publish::{Change, Closed, Look, Pushed, Terms, compare, may_revise},
     pull::PullState,
     quantity::Quantity,
@@ -29,6 +30,10 @@ pub const APPLY_SECONDS: u64 = 15 * 60;
 
 /// When a push is looked at again, in seconds: accepted is not applied.
 pub const LOOK_AGAIN_SECONDS: u64 = 2 * 60;
+
+/// A listing that is settled is read again after between one and six hours, in seconds: listings that settled together are read one after the
+/// other.
+const CHECK_AFTER_SECONDS: (u64, u64) = (60 * 60, 6 * 60 * 60);
 
 /// So many numbers from before the last are remembered. A vendor that is given one a minute has as long to apply them as it may take.
 const MAX_EARLIER: usize = 16;
@@ -120,6 +125,8 @@ pub struct SyncState {
     pub earlier: Vec<u64>,
     /// When to look whether the last push is shown.
     pub look_at: Option<Timestamp>,
+    /// When to look whether it still shows that, once it did and nothing else is to be looked at.
+    pub check_at: Option<Timestamp>,
     /// Looks in a row that found another number than may be.
     pub disagreements: u32,
     /// Closed, because of these.
@@ -156,7 +163,7 @@ impl SyncState {
     /// Whether somebody has to look at it now.
     #[must_use]
     pub fn is_due(&self, now: Timestamp) -> bool {
-        self.marked_since.is_some() || self.look_at.is_some_and(|at| at <= now)
+        self.marked_since.is_some() || [self.look_at, self.check_at].into_iter().flatten().any(|at| at <= now)
     }
 
     /// The last number that was sent, where nobody has seen it shown: it may be, any moment.
@@ -373,15 +380,24 @@ pub fn taken(state: &SyncState, computed: Pushed, earlier: Vec<u64>, now: Timest
         earlier,
         unanswered: None,
         look_at: Some(now.plus_seconds(LOOK_AGAIN_SECONDS)),
+        check_at: None,
         refusal: None,
         lag_seconds: state.marked_since.map_or(state.lag_seconds, |since| now.seconds_since(since)),
         ..state.clone()
     }
 }
 
-/// It shows what it should: there is nothing to look at until it is marked again.
+/// When a listing that is settled now is read again. A listing's own number of seconds, which says nothing but is always the same.
+fn check_at(id: &ListingId, now: Timestamp) -> Timestamp {
+    let (first, last) = CHECK_AFTER_SECONDS;
+    let digest = Fingerprint::of("check", &[&id.to_string()]);
+    let spread = digest.as_str().bytes().take(4).fold(0, |number, byte| number * 256 + u64::from(byte));
+    now.plus_seconds(first + spread % (last - first))
+}
+
+/// It shows what it should: there is nothing to look at until it is marked again, but that this is so still.
 #[must_use]
-pub fn settled(state: &SyncState, computed: Pushed) -> SyncState {
+pub fn settled(id: &ListingId, state: &SyncState, computed: Pushed) -> SyncState {
     SyncState {
         version: state.version + 1,
         pushed: Some(computed),
@@ -389,6 +405,7 @@ pub fn settled(state: &SyncState, computed: Pushed) -> SyncState {
         awaited: None,
         earlier: Vec::new(),
         look_at: None,
+        check_at: Some(check_at(id, computed.as_of)),
         refusal: None,
         ..state.clone()
     }
@@ -435,6 +452,30 @@ mod tests {
     fn a_listing_is_looked_at_again_from_its_very_second_on() {
         let state = SyncState { look_at: Some(at(10)), ..SyncState::default() };
         assert_eq!([9, 10, 11].map(|second| state.is_due(at(second))), [false, true, true]);
+    }
+
+    #[test]
+    fn a_settled_listing_is_read_again_within_hours_and_not_all_at_once() {
+        let (first, last) = CHECK_AFTER_SECONDS;
+        let number = pushed(3, 0).pushed.unwrap();
+        let mut checks: Vec<u64> = (0..500)
+            .map(|n| {
+                let id = format!("amazon#tea-{n}").parse().unwrap();
+                let state = settled(&id, &SyncState { check_at: Some(at(0)), ..pushed(7, 0) }, number);
+                assert_eq!(state.pushed, Some(number));
+                let due = state.check_at.unwrap();
+                let before = Timestamp::from_epoch_seconds(due.epoch_seconds() - 1);
+                assert_eq!([before, due].map(|now| state.is_due(now)), [false, true]);
+                assert!(!taken(&state, number, Vec::new(), at(5)).is_due(at(6)), "it has a look of its own");
+                due.seconds_since(number.as_of)
+            })
+            .collect();
+        checks.sort_unstable();
+        assert!(checks[0] >= first && checks[499] < last, "{checks:?}");
+        for hour in 1..6 {
+            let due = checks.iter().filter(|seconds| *seconds / 3_600 == hour).count();
+            assert!((60..=140).contains(&due), "{due} of 500 in hour {hour}");
+        }
     }
 
     #[test]
@@ -686,6 +727,7 @@ mod tests {
     #[test]
     fn a_push_is_unanswered_until_it_is_taken() {
         let state = SyncState { marked_since: Some(at(10)), version: 4, ..pushed(5, 0) };
+        let tea: ListingId = "ebay#tea".parse().unwrap();
         let begun = claimed(&state, 3, at(12));
         assert_eq!((begun.version, begun.unanswered, begun.revisions), (5, Some(3), (20_000, 1)));
         assert_eq!(begun.pushed, state.pushed);
@@ -696,9 +738,12 @@ mod tests {
         assert_eq!(taken.pushed, Some(computed));
         assert_eq!(taken.look_at, Some(at(14 + LOOK_AGAIN_SECONDS)));
         assert!(taken.is_due(at(0)), "it is still marked");
-        let rested =
-            settled(&SyncState { marked_since: None, ..taken }, Pushed { in_flight: 0, as_of: at(140), ..computed });
-        assert!(!rested.is_due(at(1_000_000)) && rested.earlier.is_empty());
+        let rested = settled(
+            &tea,
+            &SyncState { marked_since: None, ..taken },
+            Pushed { in_flight: 0, as_of: at(140), ..computed },
+        );
+        assert!(!rested.is_due(at(140 + CHECK_AFTER_SECONDS.0 - 1)) && rested.earlier.is_empty());
         assert_eq!(claimed(&begun, 2, at(DAY_SECONDS)).revisions, (20_001, 1));
     }
 

@@ -3,7 +3,7 @@
 //! | item | attributes |
 //! |---|---|
 //! | `L#<channel>#<sku>` | `remote`, `buffer`, `sync`, `v` |
-//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `qe` earlier numbers · `look` · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
+//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `qe` earlier numbers · `look` · `check` when it is read again · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
 
 use std::collections::BTreeMap;
 
@@ -66,10 +66,15 @@ pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
             item.insert(name.to_owned(), value);
         }
     };
-    // In the list while somebody has to look at it: the index follows only when that changes.
-    let unsettled = state.marked_since.is_some() || state.look_at.is_some();
-    set(keys::LIST, unsettled.then(|| text(keys::unsettled_list(&id.channel))));
-    set(keys::RANK, unsettled.then(|| text(&id.sku)));
+    // In the list while somebody has to look at it: the index follows only when that changes. Else in the list of those that are read again,
+    // by the time: nobody goes through all that are settled to find the few that are due.
+    let place = if state.marked_since.is_some() || state.look_at.is_some() {
+        Some((keys::unsettled_list(&id.channel), id.sku.to_string()))
+    } else {
+        state.check_at.map(|at| (keys::check_list(&id.channel), keys::check_rank(at, &id.sku)))
+    };
+    set(keys::LIST, place.as_ref().map(|(list, _)| text(list)));
+    set(keys::RANK, place.as_ref().map(|(_, rank)| text(rank)));
     set("marked", state.marked_since.map(instant));
     set("pq", state.pushed.map(|pushed| number(pushed.quantity)));
     set("pf", state.pushed.map(|pushed| number(pushed.in_flight)));
@@ -81,6 +86,7 @@ pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
     set("wq", state.awaited.map(|awaited| number(awaited.at_most)));
     set("qe", (!state.earlier.is_empty()).then(|| numbers(&state.earlier)));
     set("look", state.look_at.map(instant));
+    set("check", state.check_at.map(instant));
     set("fq", state.in_flight.as_ref().map(|in_flight| number(in_flight.quantity.units())));
     set("fs", state.in_flight.as_ref().map(|in_flight| instant(in_flight.since)));
     set("fr", state.in_flight.as_ref().and_then(|in_flight| in_flight.id.as_ref()).map(text));
@@ -101,6 +107,7 @@ pub(crate) fn decode_sync(item: &Item) -> Result<SyncState, Fault> {
         awaited: awaited(&reader)?,
         earlier: reader.optional("qe", as_numbers)?.unwrap_or_default(),
         look_at: reader.optional("look", as_instant)?,
+        check_at: reader.optional("check", as_instant)?,
         disagreements: reader.required("dis", as_number)?,
         disagrees: reader.required("closed", as_bool)?,
         in_flight: in_flight(&reader)?,
@@ -194,6 +201,7 @@ mod tests {
             awaited: Some(Awaited { since: at(6), at_most: 5 }),
             earlier: vec![0, 7],
             look_at: Some(at(99)),
+            check_at: Some(at(1_234)),
             disagreements: 1,
             disagrees: true,
             in_flight: Some(InFlight {
@@ -206,14 +214,18 @@ mod tests {
             lag_seconds: 4,
         };
         for (state, listed) in [
-            (SyncState::default(), false),
-            (full.clone(), true),
-            (SyncState { marked_since: None, ..full.clone() }, true),
-            (SyncState { look_at: None, ..full.clone() }, true),
-            (SyncState { marked_since: None, look_at: None, ..full }, false),
+            (SyncState::default(), None),
+            (full.clone(), Some(("unsettled#ebay", "tea"))),
+            (SyncState { marked_since: None, ..full.clone() }, Some(("unsettled#ebay", "tea"))),
+            (SyncState { look_at: None, ..full.clone() }, Some(("unsettled#ebay", "tea"))),
+            (
+                SyncState { marked_since: None, look_at: None, ..full.clone() },
+                Some(("checks#ebay", "000000001234#tea")),
+            ),
+            (SyncState { marked_since: None, look_at: None, check_at: None, ..full }, None),
         ] {
             let item = encode_sync(&id, &state);
-            assert_eq!(item.contains_key("list"), listed);
+            assert_eq!(item.get("list").and_then(as_text).zip(item.get("rank").and_then(as_text)), listed);
             assert_eq!(decode_sync(&item).unwrap(), state);
         }
     }

@@ -235,6 +235,27 @@ async fn pulls_do_not_go_back() {
 }
 
 #[tokio::test]
+async fn settled_listings_are_found_when_they_are_to_be_read_again_and_not_before() {
+    let bench = bench().await;
+    let store = &bench.store;
+    for n in 0..230_u64 {
+        let id: ListingId = format!("ebay#sku-{n:03}").parse().unwrap();
+        store.save_listing(&Listing { id: id.clone(), ..listing(0) }, None).await.unwrap();
+        let (_, seen) = store.listing(&id).await.unwrap().unwrap();
+        let state = SyncState { version: 1, check_at: Some(at(100 + n % 2 * 100)), ..seen.clone() };
+        store.save_sync(&id, &seen, state, all(&seen)).await.unwrap().unwrap();
+    }
+    for (second, due) in [(99, 0), (100, 115), (199, 115), (200, 230)] {
+        bench.clock.advance(at(second).seconds_since(bench.clock_now()));
+        assert_eq!(store.unsettled(&ebay()).await.unwrap().len(), due, "second {second}");
+    }
+    // One that is marked is in the other list, and in no two.
+    store.mark(&"ebay#sku-000".parse().unwrap()).await.unwrap();
+    let found = store.unsettled(&ebay()).await.unwrap();
+    assert_eq!((found.len(), found[0].0.id.sku.as_str()), (230, "sku-000"));
+}
+
+#[tokio::test]
 async fn unsettled_listings_are_read_to_the_last() {
     let bench = bench().await;
     let store = &bench.store;
