@@ -126,6 +126,7 @@ impl Pass<'_> {
         look: Result<Shown, CallError>,
     ) -> Result<Option<Due>, Ended> {
         let (app, id) = (self.app, &listing.id);
+        let seen = &seen.at(&listing.place(&self.settings));
         let shown = match look {
             Ok(shown) => shown.quantity,
             Err(CallError::Refused { reason }) => {

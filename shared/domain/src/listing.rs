@@ -13,7 +13,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 
 use crate::{
     bucket::MalformedText,
-    channel::{Buffer, SyncMode},
+    channel::{Buffer, ChannelSettings, SyncMode},
     ids::{Channel, Fingerprint, ReservationId, Sku},
     publish::{Change, Closed, Look, Pushed, Terms, compare, may_revise},
     pull::PullState,
@@ -85,6 +85,20 @@ pub struct Listing {
     pub version: u64,
 }
 
+impl Listing {
+    /// Where its numbers are shown: the vendor, whose account there, and which product. Numbers of another place say nothing of this one.
+    #[must_use]
+    pub fn place(&self, settings: &ChannelSettings) -> Fingerprint {
+        let mut parts = vec![settings.kind.word(), settings.endpoint.as_deref().unwrap_or_default()];
+        for names in [&settings.options, &self.remote] {
+            // No option can be mistaken for a vendor's id.
+            parts.push("/");
+            parts.extend(names.iter().flat_map(|(name, value)| [name.as_str(), value.as_str()]));
+        }
+        Fingerprint::of("place", &parts)
+    }
+}
+
 /// Units held for sales of which nothing but their absence is known.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct InFlight {
@@ -114,6 +128,8 @@ pub struct SyncState {
     pub marks: u64,
     /// Since when it is marked; nothing when it is settled.
     pub marked_since: Option<Timestamp>,
+    /// Where all that is known is known of ([`Listing::place`]); nothing before the first look.
+    pub place: Option<Fingerprint>,
     /// The last number that the channel has taken.
     pub pushed: Option<Pushed>,
     /// A number that was sent and whose answer is not known.
@@ -142,6 +158,27 @@ pub struct SyncState {
 }
 
 impl SyncState {
+    /// What of it is known of this place. If it was another one before, nothing of ours is here yet; but what is in flight was sold, wherever,
+    /// and its orders are still to come.
+    #[must_use]
+    pub fn at(&self, place: &Fingerprint) -> Self {
+        let place = Some(place.clone());
+        if self.place.is_none() || self.place == place {
+            return Self { place, ..self.clone() };
+        }
+        Self {
+            place,
+            pushed: None,
+            unanswered: None,
+            awaited: None,
+            earlier: Vec::new(),
+            disagreements: 0,
+            disagrees: false,
+            refusal: None,
+            ..self.clone()
+        }
+    }
+
     /// Revisions spent on the day of `now`.
     #[must_use]
     pub fn revisions_on(&self, now: Timestamp) -> u32 {
@@ -242,9 +279,11 @@ pub struct Judged {
 #[must_use]
 pub fn judge(state: &SyncState, found: Found) -> Judged {
     let Some(pushed) = state.pushed else {
-        // Nothing of ours is there yet: whatever is shown is the merchant's own number.
+        // Nothing of ours is there yet: whatever is shown is the merchant's own number. What is in flight was sold at another place.
+        let in_flight = state.in_flight.as_ref().map(|in_flight| (in_flight.quantity, in_flight.since));
+        let in_flight = in_flight.filter(|(_, since)| found.at.seconds_since(*since) <= IN_FLIGHT_SECONDS);
         let disagrees = state.disagrees;
-        return Judged { in_flight: None, disagreements: 0, disagrees, awaited: None, earlier: Vec::new() };
+        return Judged { in_flight, disagreements: 0, disagrees, awaited: None, earlier: Vec::new() };
     };
     let expected = pushed.expected(found.told);
     let earlier = state.earlier(found.told);
@@ -414,7 +453,7 @@ pub fn settled(id: &ListingId, state: &SyncState, computed: Pushed) -> SyncState
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::{ids::Caller, publish::Counted};
+    use crate::{channel::ChannelKind, ids::Caller, publish::Counted};
 
     fn at(seconds: u64) -> Timestamp {
         Timestamp::from_epoch_seconds(DAY_SECONDS * 20_000 + seconds)
@@ -498,6 +537,68 @@ mod tests {
         let nothing =
             Judged { in_flight: None, disagreements: 0, disagrees: false, awaited: None, earlier: Vec::new() };
         assert_eq!(judged, nothing);
+    }
+
+    #[test]
+    fn a_listing_is_where_its_vendor_its_account_and_its_product_are() {
+        let listing = |product: &str| Listing {
+            id: "shop#tea".parse().unwrap(),
+            remote: BTreeMap::from([("product_id".to_owned(), product.to_owned())]),
+            buffer: None,
+            sync: None,
+            version: 1,
+        };
+        let settings = |url: &str| ChannelSettings {
+            options: BTreeMap::from([("url".to_owned(), url.to_owned())]),
+            ..ChannelSettings::new(ChannelKind::Woocommerce)
+        };
+        let place = listing("7").place(&settings("a"));
+        let other = Listing { buffer: Some(Buffer::Units(3)), version: 9, ..listing("7") };
+        let others = ChannelSettings { buffer: Buffer::Units(3), stale_after_seconds: 1, version: 9, ..settings("a") };
+        assert_eq!(other.place(&others), place, "what else is said of it changes no place");
+        for (name, listing, settings) in [
+            ("another product", listing("8"), settings("a")),
+            ("none", Listing { remote: BTreeMap::new(), ..listing("7") }, settings("a")),
+            ("another shop", listing("7"), settings("b")),
+            ("another vendor", listing("7"), ChannelSettings { kind: ChannelKind::Shopify, ..settings("a") }),
+            ("another API", listing("7"), ChannelSettings { endpoint: Some("https://x".to_owned()), ..settings("a") }),
+        ] {
+            assert_ne!(listing.place(&settings), place, "{name}");
+        }
+    }
+
+    #[test]
+    fn what_was_pushed_to_another_place_is_no_sale_at_this_one() {
+        let [here, there] = ["here", "there"].map(|name| Fingerprint::of("place", &[name]));
+        let known = |place: Option<&Fingerprint>| SyncState {
+            version: 4,
+            marks: 9,
+            place: place.cloned(),
+            awaited: Some(Awaited { since: at(0), at_most: 10 }),
+            earlier: vec![3],
+            unanswered: Some(9),
+            disagreements: 2,
+            disagrees: true,
+            revisions: (20_000, 7),
+            refusal: Some("no".to_owned()),
+            ..pushed(10, 0)
+        };
+        // What was written before places were known is known of this one.
+        for place in [None, Some(&here)] {
+            assert_eq!(known(place).at(&here), known(Some(&here)));
+        }
+        let moved = known(Some(&there)).at(&here);
+        let kept =
+            SyncState { version: 4, marks: 9, place: Some(here), revisions: (20_000, 7), ..SyncState::default() };
+        assert_eq!(moved, kept, "the next writer is the one after the last, and the day has as many revisions");
+        assert_eq!(judge(&moved, found(0, 0, 60)).in_flight, None);
+        assert_eq!(units(&judge(&pushed(10, 0), found(0, 0, 60))), 10, "at the same place all of it would be sold");
+        // What is in flight stays so, as long as it would have.
+        let two = InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(0) };
+        let moved = SyncState { in_flight: Some(two), ..moved };
+        for (seconds, held) in [(60, 2), (IN_FLIGHT_SECONDS, 2), (IN_FLIGHT_SECONDS + 1, 0)] {
+            assert_eq!(units(&judge(&moved, found(0, 0, seconds))), held, "second {seconds}");
+        }
     }
 
     #[test]

@@ -3,7 +3,7 @@
 //! | item | attributes |
 //! |---|---|
 //! | `L#<channel>#<sku>` | `remote`, `buffer`, `sync`, `v` |
-//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `qe` earlier numbers · `look` · `check` when it is read again · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
+//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pl` place · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `qe` earlier numbers · `look` · `check` when it is read again · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
 
 use std::collections::BTreeMap;
 
@@ -76,6 +76,7 @@ pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
     set(keys::LIST, place.as_ref().map(|(list, _)| text(list)));
     set(keys::RANK, place.as_ref().map(|(_, rank)| text(rank)));
     set("marked", state.marked_since.map(instant));
+    set("pl", state.place.as_ref().map(text));
     set("pq", state.pushed.map(|pushed| number(pushed.quantity)));
     set("pf", state.pushed.map(|pushed| number(pushed.in_flight)));
     set("pa", state.pushed.map(|pushed| instant(pushed.as_of)));
@@ -102,6 +103,7 @@ pub(crate) fn decode_sync(item: &Item) -> Result<SyncState, Fault> {
         version: reader.required("n", as_number)?,
         marks: reader.required("k", as_number)?,
         marked_since: reader.optional("marked", as_instant)?,
+        place: reader.optional("pl", parsed)?,
         pushed: pushed(&reader)?,
         unanswered: reader.optional("uq", as_number)?,
         awaited: awaited(&reader)?,
@@ -162,6 +164,7 @@ fn as_texts(value: &AttributeValue) -> Option<BTreeMap<String, String>> {
 mod tests {
     use domain::{
         channel::{Buffer, SyncMode},
+        ids::Fingerprint,
         time::Timestamp,
     };
 
@@ -191,6 +194,7 @@ mod tests {
             version: 4,
             marks: 9,
             marked_since: Some(at(10)),
+            place: Some(Fingerprint::of("place", &["7"])),
             pushed: Some(Pushed {
                 quantity: 5,
                 in_flight: 1,
@@ -228,6 +232,17 @@ mod tests {
             assert_eq!(item.get("list").and_then(as_text).zip(item.get("rank").and_then(as_text)), listed);
             assert_eq!(decode_sync(&item).unwrap(), state);
         }
+    }
+
+    #[test]
+    fn what_was_written_before_it_had_these_attributes_reads() {
+        let id: ListingId = "ebay#tea".parse().unwrap();
+        let pushed = Pushed { quantity: 5, in_flight: 0, as_of: at(8), counted: Counted { from: at(2), units: 3 } };
+        let awaited = Some(Awaited { since: at(6), at_most: 5 });
+        let state = SyncState { pushed: Some(pushed), awaited, ..SyncState::default() };
+        let item = encode_sync(&id, &state);
+        assert!(["pl", "qe", "check"].iter().all(|name| !item.contains_key(*name)), "{item:?}");
+        assert_eq!(decode_sync(&item).unwrap(), state);
     }
 
     #[test]
