@@ -2,13 +2,13 @@
 
 use std::collections::BTreeSet;
 
-use channels::{CallError, Connector, Push, Shown, Target};
+use channels::{Accepted, CallError, Connector, Push, Shown, Target};
 use domain::{
     channel::{Buffer, ChannelSettings},
     ids::Channel,
     listing::{
-        Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, Seen, SyncState, claimed, count_from, judge, next,
-        settled, taken,
+        Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, Seen, SyncState, claimed, count_from, earlier, judge,
+        next, settled, taken,
     },
     publish::{Change, Counted, Pushed},
     pull::PullState,
@@ -65,6 +65,8 @@ struct Due {
     computed: Pushed,
     change: Change,
     shown: u64,
+    /// What may be shown for as long as the number is not applied.
+    earlier: Vec<u64>,
     /// The marks that `computed` knows.
     seen: Seen,
 }
@@ -75,6 +77,7 @@ struct Begun {
     state: SyncState,
     computed: Pushed,
     shown: u64,
+    earlier: Vec<u64>,
     seen: Seen,
 }
 
@@ -127,6 +130,7 @@ impl Pass<'_> {
         look: Result<Shown, CallError>,
     ) -> Result<Option<Due>, Ended> {
         let (app, id) = (self.app, &listing.id);
+        let seen = &seen.at(&listing.place(&self.settings));
         let shown = match look {
             Ok(shown) => shown.quantity,
             Err(CallError::Refused { reason }) => {
@@ -149,8 +153,14 @@ impl Pass<'_> {
         }
         let in_flight = in_flight::hold(app, id, seen, judged.in_flight).await?;
         let missing = in_flight.as_ref().map_or(0, |in_flight| in_flight.quantity.units());
-        let (disagreements, disagrees, awaited) = (judged.disagreements, judged.disagrees, judged.awaited);
-        let state = SyncState { in_flight, disagreements, disagrees, awaited, ..seen.clone() };
+        let state = SyncState {
+            in_flight,
+            disagreements: judged.disagreements,
+            disagrees: judged.disagrees,
+            awaited: judged.awaited,
+            earlier: judged.earlier,
+            ..seen.clone()
+        };
         let as_of = app.now();
         let basis = Basis { settings: &self.settings, pull: &self.pull, buffer: listing.buffer, state: &state };
         let terms = app.store.terms(&id.channel, &id.sku, basis, as_of).await?;
@@ -158,23 +168,21 @@ impl Pass<'_> {
         match next(&state, terms, shown, as_of, per_day) {
             Next::Push { quantity, change } => {
                 let computed = Pushed { quantity, in_flight: missing, as_of, counted };
-                let seen = self.seen(seen);
-                return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown, seen }));
+                let (seen, earlier) = (self.seen(seen), earlier(&state, shown, told));
+                return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown, earlier, seen }));
             }
             Next::Settled => {
                 let soon = (missing > 0 || state.disagrees).then_some(LOOK_AGAIN_SECONDS);
                 let rule = listing.buffer.unwrap_or(self.settings.buffer);
                 let look_at = soon.or(is_fading(rule, terms.buffer).then_some(FADING_SECONDS));
                 let look_at = look_at.map(|seconds| as_of.plus_seconds(seconds));
-                let rested = SyncState {
-                    look_at,
-                    ..settled(&state, Pushed { quantity: shown, in_flight: missing, as_of, counted })
-                };
+                let shows = Pushed { quantity: shown, in_flight: missing, as_of, counted };
+                let rested = SyncState { look_at, ..settled(id, &state, shows) };
                 self.save(id, seen, rested, self.seen(seen)).await?;
             }
             Next::Await => {
                 let look_at = Some(as_of.plus_seconds(LOOK_AGAIN_SECONDS));
-                let awaiting = SyncState { version: state.version + 1, look_at, ..state };
+                let awaiting = SyncState { version: state.version + 1, look_at, check_at: None, ..state };
                 self.save(id, seen, awaiting, self.seen(seen)).await?;
             }
             Next::Wait => {
@@ -193,13 +201,13 @@ impl Pass<'_> {
             // Nobody waits between saying that a push begins and sending it.
             self.turn(some.len()).await;
             let claims_at = self.app.now();
-            for Due { listing, state, computed, shown, seen, .. } in some {
+            for Due { listing, state, computed, shown, earlier, seen, .. } in some {
                 let begins = claimed(&state, computed.quantity, self.app.now());
                 // Another writer is there: it sees what we saw, or more.
                 let Some(claimed) = self.app.store.save_sync(&listing.id, &state, begins, None).await? else {
                     continue;
                 };
-                begun.push(Begun { listing, state: claimed, computed, shown, seen });
+                begun.push(Begun { listing, state: claimed, computed, shown, earlier, seen });
             }
             self.send(begun, claims_at).await?;
         }
@@ -225,11 +233,13 @@ impl Pass<'_> {
         let answers = self.connector.push(&pushes).await;
         self.met(&answers);
         let mut ended = Ok(());
-        for (Begun { listing, state, computed, seen, .. }, answer) in begun.into_iter().zip(answers) {
+        for (Begun { listing, state, computed, earlier, seen, .. }, answer) in begun.into_iter().zip(answers) {
             let id = &listing.id;
             match answer {
-                Ok(_) => {
-                    let done = taken(&state, computed, self.app.now());
+                Ok(accepted) => {
+                    // Who says that it is applied is believed: whatever is missing from then on is sold.
+                    let earlier = if accepted == Accepted::ForLater { earlier } else { Vec::new() };
+                    let done = taken(&state, computed, earlier, self.app.now());
                     let quantity = computed.quantity;
                     tracing::info!(listing = %id, quantity, lag_seconds = done.lag_seconds, "pushed");
                     self.save(id, &state, done, seen).await?;
@@ -257,6 +267,7 @@ impl Pass<'_> {
             refusal: Some(reason),
             unanswered: None,
             look_at: Some(again),
+            check_at: None,
             ..before.clone()
         };
         self.save(id, before, state, seen).await

@@ -6,6 +6,7 @@
 //!    since ([`Pushed::expected`]); if it shows less, the difference is sales that are still on their way to us: *in flight*
 //!    ([`compare`]). They are held for it before anything else is said, because a number computed without them would sell them twice.
 //! 4. If it shows more, the push was not applied, or somebody else has set the number. Twice in a row, and the listing is closed.
+//! 5. Where a vendor takes a larger number "for later", the one before goes on being shown for a while. That is no sale ([`Look::NotYet`]).
 
 use crate::{channel::Buffer, time::Timestamp};
 
@@ -138,19 +139,23 @@ pub enum Look {
     Agrees,
     /// So many units are sold there of which we have not been told.
     InFlight(u64),
+    /// It shows a smaller number from before the last, less so many units sold there of which we have not been told.
+    NotYet(u64),
     /// It shows more than it should, by so many units.
     TooMany(u64),
 }
 
-/// Compares what is shown with what may be: what was pushed last, and where the answer to a push was lost, also that number.
+/// Compares what is shown with what may be: what was pushed last; where the answer to a push was lost, also that number; and where the last
+/// one need not be applied yet, also the `earlier` ones that are smaller. Larger ones are no excuse: too many is too many.
 #[must_use]
-pub fn compare(shown: u64, expected: u64, unanswered: Option<u64>) -> Look {
-    let possible = [Some(expected), unanswered];
-    let nearest = possible.into_iter().flatten().filter(|possible| *possible >= shown).min();
-    match nearest {
-        Some(possible) if possible == shown => Look::Agrees,
-        Some(possible) => Look::InFlight(possible - shown),
-        None => Look::TooMany(shown - expected.max(unanswered.unwrap_or(0))),
+pub fn compare(shown: u64, expected: u64, unanswered: Option<u64>, earlier: &[u64]) -> Look {
+    let last = [Some(expected), unanswered].into_iter().flatten().filter(|possible| *possible >= shown).min();
+    let earlier = earlier.iter().copied().filter(|possible| *possible >= shown && *possible < expected).min();
+    match (last, earlier) {
+        (Some(last), _) if last == shown => Look::Agrees,
+        (Some(last), Some(earlier)) if earlier < last => Look::NotYet(earlier - shown),
+        (Some(last), _) => Look::InFlight(last - shown),
+        (None, _) => Look::TooMany(shown - expected.max(unanswered.unwrap_or(0))),
     }
 }
 
@@ -290,7 +295,32 @@ mod tests {
             (12, 10, Some(15), Look::InFlight(3)),
             (16, 10, Some(15), Look::TooMany(1)),
         ] {
-            assert_eq!(compare(shown, expected, unanswered), look, "{shown} {expected} {unanswered:?}");
+            assert_eq!(compare(shown, expected, unanswered, &[]), look, "{shown} {expected} {unanswered:?}");
+        }
+    }
+
+    #[test]
+    fn a_smaller_number_from_before_the_last_is_no_sale() {
+        for (shown, expected, unanswered, earlier, look) in [
+            (0, 50, None, &[0][..], Look::NotYet(0)),
+            (7, 20, None, &[7], Look::NotYet(0)),
+            (5, 20, None, &[7], Look::NotYet(2)),
+            // The last one is applied, and sold from.
+            (8, 20, None, &[7], Look::InFlight(12)),
+            (20, 20, None, &[7], Look::Agrees),
+            (20, 20, None, &[7, 20], Look::Agrees),
+            (21, 20, None, &[7], Look::TooMany(1)),
+            // Any of those that were taken one after the other.
+            (18, 30, None, &[7, 20], Look::NotYet(2)),
+            (6, 30, Some(6), &[7, 20], Look::Agrees),
+            (4, 30, Some(6), &[7, 20], Look::InFlight(2)),
+            (4, 30, Some(6), &[5], Look::NotYet(1)),
+            // A larger one from before the last excuses nothing.
+            (9, 5, None, &[9], Look::TooMany(4)),
+            (4, 5, None, &[9], Look::InFlight(1)),
+        ] {
+            let found = compare(shown, expected, unanswered, earlier);
+            assert_eq!(found, look, "{shown} {expected} {unanswered:?} {earlier:?}");
         }
     }
 

@@ -11,6 +11,7 @@
 //! | `resolve` | what becomes of a hold that nobody confirmed, or that somebody did |
 //! | `children` | split a hot SKU, fold a cold one |
 //! | `listing` | what channels show: who has to look, and what is known since |
+//! | `in_flight` | units held for sales that are only missing at a channel |
 //! | `terms` | what a channel is to show, and why |
 //! | `pools` | the quota of a channel, the shared stock, and which of them serves a line |
 //! | `sale` | what a marketplace has sold: recorded, whatever there is |
@@ -23,6 +24,7 @@ mod channel;
 mod children;
 mod decide;
 mod group_commit;
+mod in_flight;
 mod listing;
 mod pools;
 mod queue;

@@ -103,6 +103,26 @@ pub(crate) fn unsettled_list(channel: &Channel) -> String {
     format!("unsettled#{channel}")
 }
 
+/// The list of a channel's settled listings that are read again, by the time.
+pub(crate) fn check_list(channel: &Channel) -> String {
+    format!("checks#{channel}")
+}
+
+/// The place in that list.
+pub(crate) fn check_rank(at: Timestamp, sku: &Sku) -> String {
+    format!("{:012}#{sku}", at.epoch_seconds())
+}
+
+/// The end of the places in that list of those that are due: everything before it is.
+pub(crate) fn check_rank_after(now: Timestamp) -> String {
+    format!("{:012}", now.epoch_seconds() + 1)
+}
+
+/// The key of the listing of this channel at this place in that list.
+pub(crate) fn check_at(channel: &Channel, rank: &str) -> Option<String> {
+    unsettled_at(channel, rank.split_once('#')?.1)
+}
+
 /// The key of the listing of this channel at this place in the list of them; nothing if none can be there.
 pub(crate) fn listing_at(channel: &Channel, rank: &str) -> Option<String> {
     Some(listing(&ListingId { channel: channel.clone(), sku: rank.parse().ok()? }))

@@ -7,6 +7,7 @@ mod engine;
 mod golden;
 mod group_commit;
 mod hot;
+mod in_flight;
 mod listing;
 mod mishap;
 mod movements;

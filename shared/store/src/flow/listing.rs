@@ -128,7 +128,7 @@ impl Store {
         Ok(Some(Marked { marks: state.marks, is_news: age == 0 || age >= TOLD_AGAIN_SECONDS }))
     }
 
-    /// The listings of a channel that somebody has to look at, now or later, by SKU.
+    /// The listings of a channel that somebody has to look at, now or later, by SKU; then those that are settled and to be read again now.
     ///
     /// # Errors
     /// A [`Fault`] when the table cannot be read.
@@ -143,8 +143,28 @@ impl Store {
             unsettled.extend(self.listings_of(&ids).await?);
             match page.next_cursor {
                 Some(rank) => after = keys::unsettled_at(channel, &rank).map(|key| cursor::place(&list, key, rank)),
-                None => return Ok(unsettled),
+                None => break,
             }
+        }
+        unsettled.extend(self.to_be_checked(channel).await?);
+        Ok(unsettled)
+    }
+
+    /// The settled listings of a channel that are to be read again now, the longest due first.
+    async fn to_be_checked(&self, channel: &Channel) -> Result<Vec<(Listing, SyncState)>, Fault> {
+        let (list, end) = (keys::check_list(channel), keys::check_rank_after(self.now()));
+        let (mut due, mut after) = (Vec::new(), None);
+        loop {
+            let page = self.list(list.clone(), false, PAGE, after.take()).await?;
+            let items = page.items.iter().take_while(|item| keys::rank_of(item) < end.as_str());
+            let ids: Vec<ListingId> =
+                items.map(|item| Ok(keys::name(keys::of(item)).parse()?)).collect::<Result<_, Fault>>()?;
+            let is_last = ids.len() < page.items.len();
+            due.extend(self.listings_of(&ids).await?);
+            let next =
+                page.next_cursor.filter(|_| !is_last).and_then(|rank| Some((keys::check_at(channel, &rank)?, rank)));
+            let Some((key, rank)) = next else { return Ok(due) };
+            after = Some(cursor::place(&list, key, rank));
         }
     }
 

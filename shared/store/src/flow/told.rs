@@ -13,8 +13,8 @@ use super::stock::cursor;
 use crate::{Failure, Fault, Store, item::decode_reservation, keys};
 
 impl Store {
-    /// Records an order as it stands at its channel, line by line. Units that were held for sales in flight of what it sold are let go: it has
-    /// its own now.
+    /// Records an order as it stands at its channel, line by line. What is held for sales in flight of what it sold stays held but where it
+    /// needed that itself: there may be other orders among these.
     ///
     /// # Errors
     /// As [`Store::record_sale`]; the lines before are recorded, and the same once more when the order is told again.
@@ -32,23 +32,13 @@ impl Store {
                 tracing::error!(alarm = "shortfall", %channel, order = %order.order, %sku, missing, "sold without a unit");
             }
             if outcome.change == SaleChange::Recorded {
-                self.let_go_in_flight(channel, sku).await?;
+                let listing = ListingId { channel: channel.clone(), sku: sku.clone() };
+                if let Err(failure) = self.hold_rest_in_flight(&listing, id, line.quantity).await {
+                    tracing::warn!(%listing, %failure, "what else is in flight is left to the next look");
+                }
             }
         }
         Ok(())
-    }
-
-    /// Lets go what is held for sales in flight of this SKU. Whether it held anything.
-    pub(crate) async fn let_go_in_flight(&self, channel: &Channel, sku: &Sku) -> Result<bool, Fault> {
-        let id = ListingId { channel: channel.clone(), sku: sku.clone() };
-        let held = self.listing(&id).await?.and_then(|(_, state)| state.in_flight).and_then(|in_flight| in_flight.id);
-        let Some(held) = held else { return Ok(false) };
-        match self.cancel(&held).await {
-            Ok(_) => Ok(true),
-            // Whatever became of it, it holds nothing any more.
-            Err(Failure::Refused(_)) => Ok(false),
-            Err(Failure::Fault(fault)) => Err(fault),
-        }
     }
 
     /// Units of a listing's sales that were recorded since a number was computed.

@@ -3,7 +3,7 @@
 //! | item | attributes |
 //! |---|---|
 //! | `L#<channel>#<sku>` | `remote`, `buffer`, `sync`, `v` |
-//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `look` · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
+//! | `T#<channel>#<sku>` | `n` version · `k` marks · `marked` since · `pl` place · `pq`,`pf`,`pa` pushed: quantity, in flight, as of · `cf`,`cu` sales counted: from, units · `uq` unanswered · `ws`,`wq` awaited: since, at most · `qe` earlier numbers · `look` · `check` when it is read again · `dis`,`closed` disagreements · `fq`,`fs`,`fr` in flight: units, since, reservation · `day`,`rev` revisions · `refusal` · `lag` |
 
 use std::collections::BTreeMap;
 
@@ -66,11 +66,17 @@ pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
             item.insert(name.to_owned(), value);
         }
     };
-    // In the list while somebody has to look at it: the index follows only when that changes.
-    let unsettled = state.marked_since.is_some() || state.look_at.is_some();
-    set(keys::LIST, unsettled.then(|| text(keys::unsettled_list(&id.channel))));
-    set(keys::RANK, unsettled.then(|| text(&id.sku)));
+    // In the list while somebody has to look at it: the index follows only when that changes. Else in the list of those that are read again,
+    // by the time: nobody goes through all that are settled to find the few that are due.
+    let place = if state.marked_since.is_some() || state.look_at.is_some() {
+        Some((keys::unsettled_list(&id.channel), id.sku.to_string()))
+    } else {
+        state.check_at.map(|at| (keys::check_list(&id.channel), keys::check_rank(at, &id.sku)))
+    };
+    set(keys::LIST, place.as_ref().map(|(list, _)| text(list)));
+    set(keys::RANK, place.as_ref().map(|(_, rank)| text(rank)));
     set("marked", state.marked_since.map(instant));
+    set("pl", state.place.as_ref().map(text));
     set("pq", state.pushed.map(|pushed| number(pushed.quantity)));
     set("pf", state.pushed.map(|pushed| number(pushed.in_flight)));
     set("pa", state.pushed.map(|pushed| instant(pushed.as_of)));
@@ -79,7 +85,9 @@ pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
     set("uq", state.unanswered.map(number));
     set("ws", state.awaited.map(|awaited| instant(awaited.since)));
     set("wq", state.awaited.map(|awaited| number(awaited.at_most)));
+    set("qe", (!state.earlier.is_empty()).then(|| numbers(&state.earlier)));
     set("look", state.look_at.map(instant));
+    set("check", state.check_at.map(instant));
     set("fq", state.in_flight.as_ref().map(|in_flight| number(in_flight.quantity.units())));
     set("fs", state.in_flight.as_ref().map(|in_flight| instant(in_flight.since)));
     set("fr", state.in_flight.as_ref().and_then(|in_flight| in_flight.id.as_ref()).map(text));
@@ -95,10 +103,13 @@ pub(crate) fn decode_sync(item: &Item) -> Result<SyncState, Fault> {
         version: reader.required("n", as_number)?,
         marks: reader.required("k", as_number)?,
         marked_since: reader.optional("marked", as_instant)?,
+        place: reader.optional("pl", parsed)?,
         pushed: pushed(&reader)?,
         unanswered: reader.optional("uq", as_number)?,
         awaited: awaited(&reader)?,
+        earlier: reader.optional("qe", as_numbers)?.unwrap_or_default(),
         look_at: reader.optional("look", as_instant)?,
+        check_at: reader.optional("check", as_instant)?,
         disagreements: reader.required("dis", as_number)?,
         disagrees: reader.required("closed", as_bool)?,
         in_flight: in_flight(&reader)?,
@@ -136,6 +147,14 @@ fn as_bool(value: &AttributeValue) -> Option<bool> {
     value.as_bool().ok().copied()
 }
 
+fn numbers(values: &[u64]) -> AttributeValue {
+    AttributeValue::L(values.iter().copied().map(number).collect())
+}
+
+fn as_numbers(value: &AttributeValue) -> Option<Vec<u64>> {
+    value.as_l().ok()?.iter().map(as_number).collect()
+}
+
 fn as_texts(value: &AttributeValue) -> Option<BTreeMap<String, String>> {
     let entries = value.as_m().ok()?.iter();
     entries.map(|(name, value)| Some((name.clone(), as_text(value)?.to_owned()))).collect()
@@ -145,6 +164,7 @@ fn as_texts(value: &AttributeValue) -> Option<BTreeMap<String, String>> {
 mod tests {
     use domain::{
         channel::{Buffer, SyncMode},
+        ids::Fingerprint,
         time::Timestamp,
     };
 
@@ -174,6 +194,7 @@ mod tests {
             version: 4,
             marks: 9,
             marked_since: Some(at(10)),
+            place: Some(Fingerprint::of("place", &["7"])),
             pushed: Some(Pushed {
                 quantity: 5,
                 in_flight: 1,
@@ -182,7 +203,9 @@ mod tests {
             }),
             unanswered: Some(3),
             awaited: Some(Awaited { since: at(6), at_most: 5 }),
+            earlier: vec![0, 7],
             look_at: Some(at(99)),
+            check_at: Some(at(1_234)),
             disagreements: 1,
             disagrees: true,
             in_flight: Some(InFlight {
@@ -195,16 +218,31 @@ mod tests {
             lag_seconds: 4,
         };
         for (state, listed) in [
-            (SyncState::default(), false),
-            (full.clone(), true),
-            (SyncState { marked_since: None, ..full.clone() }, true),
-            (SyncState { look_at: None, ..full.clone() }, true),
-            (SyncState { marked_since: None, look_at: None, ..full }, false),
+            (SyncState::default(), None),
+            (full.clone(), Some(("unsettled#ebay", "tea"))),
+            (SyncState { marked_since: None, ..full.clone() }, Some(("unsettled#ebay", "tea"))),
+            (SyncState { look_at: None, ..full.clone() }, Some(("unsettled#ebay", "tea"))),
+            (
+                SyncState { marked_since: None, look_at: None, ..full.clone() },
+                Some(("checks#ebay", "000000001234#tea")),
+            ),
+            (SyncState { marked_since: None, look_at: None, check_at: None, ..full }, None),
         ] {
             let item = encode_sync(&id, &state);
-            assert_eq!(item.contains_key("list"), listed);
+            assert_eq!(item.get("list").and_then(as_text).zip(item.get("rank").and_then(as_text)), listed);
             assert_eq!(decode_sync(&item).unwrap(), state);
         }
+    }
+
+    #[test]
+    fn what_was_written_before_it_had_these_attributes_reads() {
+        let id: ListingId = "ebay#tea".parse().unwrap();
+        let pushed = Pushed { quantity: 5, in_flight: 0, as_of: at(8), counted: Counted { from: at(2), units: 3 } };
+        let awaited = Some(Awaited { since: at(6), at_most: 5 });
+        let state = SyncState { pushed: Some(pushed), awaited, ..SyncState::default() };
+        let item = encode_sync(&id, &state);
+        assert!(["pl", "qe", "check"].iter().all(|name| !item.contains_key(*name)), "{item:?}");
+        assert_eq!(decode_sync(&item).unwrap(), state);
     }
 
     #[test]

@@ -176,8 +176,8 @@ async fn a_mark_that_comes_while_somebody_looks_is_not_lost() {
     let begun = store.save_sync(&id(), &seen, begun, None).await.unwrap().unwrap();
     assert_eq!(begun.marks, 2);
     // The mark came after the look: what is pushed is not known to be all.
-    let pushed =
-        taken(&begun, Pushed { quantity: 5, in_flight: 0, as_of: at(0), counted: Counted::default() }, store.now());
+    let five = Pushed { quantity: 5, in_flight: 0, as_of: at(0), counted: Counted::default() };
+    let pushed = taken(&begun, five, Vec::new(), store.now());
     let looked = Seen { marks: seen.marks, at: at(0) };
     let state = store.save_sync(&id(), &begun, pushed, Some(looked)).await.unwrap().unwrap();
     assert_eq!((state.marked_since, state.marks), (Some(at(0)), 2));
@@ -232,6 +232,27 @@ async fn pulls_do_not_go_back() {
     let item = store.get(keys::pull(&ebay())).await.unwrap().unwrap();
     assert_eq!(decode_pull(&item).unwrap(), first);
     assert!(decode_sync(&item).is_err() && decode_listing(&item).is_err());
+}
+
+#[tokio::test]
+async fn settled_listings_are_found_when_they_are_to_be_read_again_and_not_before() {
+    let bench = bench().await;
+    let store = &bench.store;
+    for n in 0..230_u64 {
+        let id: ListingId = format!("ebay#sku-{n:03}").parse().unwrap();
+        store.save_listing(&Listing { id: id.clone(), ..listing(0) }, None).await.unwrap();
+        let (_, seen) = store.listing(&id).await.unwrap().unwrap();
+        let state = SyncState { version: 1, check_at: Some(at(100 + n % 2 * 100)), ..seen.clone() };
+        store.save_sync(&id, &seen, state, all(&seen)).await.unwrap().unwrap();
+    }
+    for (second, due) in [(99, 0), (100, 115), (199, 115), (200, 230)] {
+        bench.clock.advance(at(second).seconds_since(bench.clock_now()));
+        assert_eq!(store.unsettled(&ebay()).await.unwrap().len(), due, "second {second}");
+    }
+    // One that is marked is in the other list, and in no two.
+    store.mark(&"ebay#sku-000".parse().unwrap()).await.unwrap();
+    let found = store.unsettled(&ebay()).await.unwrap();
+    assert_eq!((found.len(), found[0].0.id.sku.as_str()), (230, "sku-000"));
 }
 
 #[tokio::test]

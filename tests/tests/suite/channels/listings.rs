@@ -1,9 +1,10 @@
 //! What is listed where.
 
+use domain::sale::Stage;
 use serde_json::json;
 
-use super::fields;
-use crate::support::Shop;
+use super::{by_hand, fields};
+use crate::support::{Shop, Units};
 
 #[tokio::test(flavor = "multi_thread")]
 async fn a_sku_is_listed_read_and_replaced() {
@@ -39,5 +40,31 @@ async fn a_sku_is_listed_read_and_replaced() {
     let next = format!("/v1/channels/ebay/listings?limit=2&cursor={}", first.text_of("next_cursor"));
     let second = shop.get(&next).await.expect(200);
     assert_eq!((&second.items()[0]["sku"], second.body.get("next_cursor")), (&json!("tea"), None));
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_listing_whose_product_is_another_one_is_told_anew_and_holds_nothing() {
+    let (shop, vendor) = by_hand(&["tea"]).await;
+    vendor.market().list("tea-in-tins", &[("product_id", "8")]);
+    assert_eq!(vendor.market().listings["tea"].shown, 20);
+    shop.put_listing("shop", "tea", &json!({ "remote": { "product_id": "8" } })).await.expect(200);
+    shop.sync("shop", &["tea"]).await;
+    // It shows none: that is no sale of the 20 that the other one shows.
+    assert_eq!(shop.units("tea?channel=shared").await, Units { available: 20, reserved: 0, sold: 0 });
+    assert_eq!(vendor.market().listings["tea-in-tins"].shown, 20);
+
+    // Two are sold there before anybody says so: they are missing, wherever the SKU is listed next.
+    shop.advance_unnoticed(2);
+    vendor.market().sell("41", &[("tea-in-tins", 2)], Stage::Paid).expect("an order");
+    shop.put_listing("shop", "tea", &json!({ "remote": { "product_id": "8" }, "buffer": { "units": 1 } }))
+        .await
+        .expect(200);
+    shop.sync("shop", &["tea"]).await;
+    assert_eq!(shop.units("tea?channel=shared").await, Units { available: 18, reserved: 2, sold: 0 });
+    shop.put_listing("shop", "tea", &json!({ "remote": { "product_id": "7" } })).await.expect(200);
+    shop.sync("shop", &["tea"]).await;
+    assert_eq!(shop.units("tea?channel=shared").await, Units { available: 18, reserved: 2, sold: 0 });
+    assert_eq!(vendor.market().listings["tea"].shown, 18);
     shop.close().await;
 }

@@ -173,6 +173,34 @@ async fn a_listing_that_shows_twice_what_it_was_not_told_is_closed_until_it_agre
 }
 
 #[tokio::test(flavor = "multi_thread")]
+async fn a_number_that_somebody_sets_at_the_channel_is_set_right_within_hours_although_nothing_changes() {
+    let (shop, vendor) = by_hand(&["tea"]).await;
+    for _ in 0..4 {
+        minute(&shop, &["tea"]).await;
+    }
+    vendor.market().listings.get_mut("tea").expect("a listing").shown = 30;
+    let (before, pushes) = (vendor.calls("/products"), vendor.market().pushes.len());
+    for _ in 0..4 {
+        minute(&shop, &["tea"]).await;
+    }
+    assert_eq!((vendor.calls("/products") - before, shown(&vendor, "tea")), (0, 30), "nobody looks all the time");
+    let mut set_right_after = None;
+    for quarter in 1..=26 {
+        // So often that the channel is never stale, which would have everything looked at.
+        shop.advance_unnoticed(14 * 60);
+        shop.poll_channels().await;
+        shop.sync("shop", &["tea"]).await;
+        if shown(&vendor, "tea") == 20 {
+            set_right_after = set_right_after.or(Some(quarter));
+        }
+    }
+    assert!(set_right_after.is_some_and(|quarter| quarter >= 3), "after {set_right_after:?} quarters of an hour");
+    assert_eq!(vendor.market().pushes.len() - pushes, 1, "the other looks cost none");
+    assert_eq!(shop.units("tea?channel=shared").await.available, 20);
+    shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
 async fn one_listing_that_is_rejected_keeps_back_no_other() {
     let skus = ["cup", "mug", "tea"];
     let (shop, vendor) = by_hand(&skus).await;
