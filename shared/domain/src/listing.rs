@@ -837,7 +837,20 @@ mod tests {
         assert_eq!((begun.version, begun.unanswered, begun.revisions), (5, Some(3), (20_000, 1)));
         assert_eq!(begun.pushed, state.pushed);
         let computed = Pushed { quantity: 3, in_flight: 1, as_of: at(11), counted: Counted { from: at(1), units: 2 } };
+        let begun = SyncState { refusal: Some("no such listing".to_owned()), look_at: Some(at(13)), ..begun };
+        let at_rest = settled(&tea, &begun, computed);
+        let expected = SyncState {
+            version: 6,
+            pushed: Some(computed),
+            unanswered: None,
+            look_at: None,
+            check_at: Some(check_at(&tea, computed.as_of)),
+            refusal: None,
+            ..begun.clone()
+        };
+        assert_eq!(at_rest, expected);
         let taken = taken(&begun, computed, vec![5], at(14));
+        assert_eq!(taken.refusal, None);
         assert_eq!((taken.version, taken.unanswered, taken.lag_seconds), (6, None, 4));
         assert_eq!(taken.earlier, [5]);
         assert_eq!(taken.pushed, Some(computed));

@@ -30,6 +30,9 @@ const UNIFIED: &str = SKUS[1];
 /// How often a merchant divides.
 const TURNS: usize = 8;
 
+/// When merchants divide the same SKU at the same time.
+const MEETING_SECONDS: u64 = 300;
+
 /// What a merchant wants the quotas to be, and what each channel had sold when he asked.
 #[derive(Debug, Clone)]
 pub struct Division {
@@ -66,12 +69,15 @@ impl Functions {
         for turn in 0..TURNS {
             let (wait, what, sku) = {
                 let mut world = self.world();
-                let together = 300 - world.elapsed() % 300;
-                let wait = match world.dice.u32(0..3) {
-                    0 => world.dice.u64(1_000..400_000),
-                    _ => together * 1_000 + world.dice.u64(0..40),
+                let meeting = world.elapsed() / MEETING_SECONDS + 1;
+                let (wait, choice) = match world.dice.u32(0..3) {
+                    0 => (world.dice.u64(1_000..400_000), world.dice.usize(0..5)),
+                    _ => {
+                        let until = meeting * MEETING_SECONDS - world.elapsed();
+                        (until * 1_000 + world.dice.u64(0..20), usize::try_from(meeting % 5).unwrap_or(0))
+                    }
                 };
-                let sku = SKUS[[0, 0, 1, 1, 2][world.dice.usize(0..5)]];
+                let sku = SKUS[[0, 0, 1, 1, 2][choice]];
                 (wait, world.dice.u32(0..12), sku)
             };
             sleep(std::time::Duration::from_millis(wait)).await;
