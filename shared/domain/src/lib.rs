@@ -21,6 +21,7 @@
 //! | [`group_commit`] | many queued orders decided with one write for each bucket |
 //! | [`resolve`] | what becomes of a hold once its reservation is known |
 //! | [`movement`], [`stock`] | the merchant's side: receipts, corrections, counts, shortfalls |
+//! | [`purchase`] | what is ordered from suppliers: its way from a draft to the shelf, and what is to come of a SKU |
 //! | [`transfer`], [`quota`], [`redistribution`] | units that change channels: by hand, to a number for each channel, by a rule |
 //! | [`refusal`] | every "no", in order of precedence |
 //! | [`audit`] | the invariants, checked over everything that is stored |
@@ -37,6 +38,7 @@ pub mod movement;
 pub mod order;
 pub mod publish;
 pub mod pull;
+pub mod purchase;
 pub mod quantity;
 pub mod quota;
 pub mod redistribution;
