@@ -16,6 +16,7 @@
 //! | `sale` | what a marketplace has sold: recorded, whatever there is |
 //! | `told` | whole orders of a marketplace, and how many units that were |
 //! | `channel` | what a merchant sets for a channel |
+//! | `purchase` | purchase orders, what is on its way because of them, and receipts of them |
 //! | `stock` | the merchant's side: settings, movements, counts, transfers, quotas, lists |
 
 mod acquire;
@@ -25,6 +26,7 @@ mod decide;
 mod group_commit;
 mod listing;
 mod pools;
+mod purchase;
 mod queue;
 mod reserve;
 mod resolve;
@@ -35,6 +37,7 @@ mod terms;
 mod told;
 
 pub use listing::Marked;
+pub use purchase::{Opened, Received};
 pub use reserve::Recorded;
 pub use resolve::Resolved;
 pub use stock::{Moved, Occasion, Redistributed, Saved, Shortfall, StoredRule, Transferred, pools_version};
