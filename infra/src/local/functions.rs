@@ -39,7 +39,7 @@ pub struct EventFunction {
 }
 
 /// All functions behind routes.
-fn http_handlers() -> [(&'static str, HttpHandler); 8] {
+fn http_handlers() -> [(&'static str, HttpHandler); 9] {
     macro_rules! handler {
         ($name:literal, $function:ident) => {
             ($name, |app, request| async move { $function::handle(&app, &request).await }.boxed_local())
@@ -54,6 +54,7 @@ fn http_handlers() -> [(&'static str, HttpHandler); 8] {
         handler!("order-intake", order_intake),
         handler!("channel-settings", channel_settings),
         handler!("webhook", webhook),
+        handler!("purchase-orders", purchase_orders),
     ]
 }
 
