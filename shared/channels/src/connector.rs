@@ -6,7 +6,7 @@ use async_trait::async_trait;
 use domain::{ids::Sku, sale::ChannelOrder, time::Timestamp};
 
 pub use vendor::{
-    call::{CallError, Context, checked, words},
+    call::{CallError, Context, checked, finished, secret_header, words},
     delivery::{Delivery, Rejected},
 };
 

@@ -3,6 +3,7 @@
 use std::{collections::BTreeMap, sync::Arc};
 
 use domain::time::Clock;
+use wire::{HeaderValue, request::Builder};
 
 use crate::{
     Credentials, Transport,
@@ -71,6 +72,20 @@ impl From<TransportError> for CallError {
 }
 
 impl Context {
+    /// What the settings say under this name; nothing for an empty text.
+    #[must_use]
+    pub fn option(&self, name: &str) -> Option<&str> {
+        self.options.get(name).map(String::as_str).filter(|text| !text.is_empty())
+    }
+
+    /// The same, where nothing works without it.
+    ///
+    /// # Errors
+    /// [`CallError::Refused`], in words for the merchant.
+    pub fn required(&self, name: &str) -> Result<&str, CallError> {
+        self.option(name).ok_or_else(|| CallError::Refused { reason: format!("the settings have no {name:?}") })
+    }
+
     /// Sends a request; a status that says "not now" or "not you" is an error ([`checked`]). Anything else is for the vendor's own
     /// module.
     ///
@@ -93,6 +108,27 @@ pub fn checked(response: Response) -> Result<Response, CallError> {
         500.. => Err(CallError::Unavailable { reason: format!("{status} {}", words(&response)) }),
         _ => Ok(response),
     }
+}
+
+/// The request, or why the settings cannot be put into one.
+///
+/// # Errors
+/// [`CallError::Refused`]
+pub fn finished(builder: Builder, body: Vec<u8>) -> Result<Request, CallError> {
+    let reason = "the endpoint or options cannot be put into a request".to_owned();
+    builder.body(body).map_err(|_| CallError::Refused { reason })
+}
+
+/// A header that prints as nothing.
+///
+/// # Errors
+/// [`CallError::Unauthorized`] where the secret has characters that no header can carry.
+pub fn secret_header(text: &str) -> Result<HeaderValue, CallError> {
+    let mut value = HeaderValue::from_str(text).map_err(|_| CallError::Unauthorized {
+        reason: "the secret has characters that no header can carry".to_owned(),
+    })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// How long to wait when a vendor does not say, in seconds.
