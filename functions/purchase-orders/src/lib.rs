@@ -1,11 +1,15 @@
-//! Purchase orders: from a draft to the shelf. One endpoint, one file.
+//! Purchase orders: from a draft to the shelf; and which ERP they go to. One endpoint, one file.
 
 mod acknowledge;
 mod cancel;
 mod create;
+mod erp;
 mod list;
 mod read;
+mod read_erp;
 mod receive;
+mod retry;
+mod save_erp;
 mod send;
 mod view;
 
@@ -31,6 +35,9 @@ pub async fn handle(app: &App, request: &Request) -> Response {
         "POST /v1/purchase-orders/{id}/acknowledge" => acknowledge::acknowledge(app, request).await,
         "POST /v1/purchase-orders/{id}/receive" => receive::receive(app, request).await,
         "POST /v1/purchase-orders/{id}/cancel" => cancel::cancel(app, request).await,
+        "POST /v1/purchase-orders/{id}/retry" => retry::retry(app, request).await,
+        "PUT /v1/erp" => save_erp::save(app, request).await,
+        "GET /v1/erp" => read_erp::read(app, request).await,
         _ => Err(Problem::not_found()),
     })
 }

@@ -7,6 +7,8 @@ use domain::{
 use http::{Date, view::rfc3339};
 use serde::Serialize;
 
+use crate::erp::ErpSideView;
+
 /// A purchase order.
 #[derive(Debug, Serialize)]
 pub(crate) struct PurchaseOrderView<'a> {
@@ -29,6 +31,9 @@ pub(crate) struct PurchaseOrderView<'a> {
     closed_at: Option<String>,
     #[serde(skip_serializing_if = "Option::is_none")]
     alert_id: Option<&'a str>,
+    /// What there is of it in the ERP.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    erp: Option<ErpSideView<'a>>,
     actor: &'a str,
 }
 
@@ -60,6 +65,7 @@ impl<'a> PurchaseOrderView<'a> {
             sent_at: order.sent_at.map(rfc3339),
             closed_at: order.closed_at.map(rfc3339),
             alert_id: order.alert.as_ref().map(Reference::as_str),
+            erp: order.erp.as_ref().map(ErpSideView::new),
             actor: &order.actor,
         }
     }

@@ -59,7 +59,7 @@ fn http_handlers() -> [(&'static str, HttpHandler); 9] {
 }
 
 /// All functions behind event sources.
-fn event_handlers() -> [(&'static str, EventHandler); 7] {
+fn event_handlers() -> [(&'static str, EventHandler); 8] {
     macro_rules! handler {
         ($name:literal, $function:ident) => {
             ($name, |app, event| async move { Ok($function::handle(&app, event).await?) }.boxed_local())
@@ -73,6 +73,7 @@ fn event_handlers() -> [(&'static str, EventHandler); 7] {
         handler!("channel-sync", channel_sync),
         handler!("channel-intake", channel_intake),
         handler!("channel-poll", channel_poll),
+        handler!("purchasing", purchasing),
     ]
 }
 

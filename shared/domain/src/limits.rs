@@ -126,6 +126,10 @@ pub const MAX_ORDERS_ON_THEIR_WAY: usize = 100;
 /// is below 2^53, so that every reader of JSON has it exactly.
 pub const MAX_UNIT_COST_MINOR: u64 = 100_000_000;
 
+/// Items, and suppliers, whose ids in the ERP are set one by one: what a body and an item of the table hold with ease. Beyond that the ERP's own
+/// number of an item is its SKU.
+pub const MAX_ERP_NAMES: usize = 1_000;
+
 /// Items on a page of a list.
 pub const MAX_PAGE: usize = 100;
 

@@ -2,8 +2,9 @@
 //!
 //! `draft → sent → acknowledged → partially received → received`, or `canceled` from any of them but the last. Only from `sent` on, and
 //! until the end, its units are on their way. How one status follows from another is [`step`]; what a SKU may expect is [`on_order`]; how
-//! much to order is [`sizing`].
+//! much to order is [`sizing`]; what becomes of it in the merchant's ERP is [`erp`](mod@erp).
 
+pub mod erp;
 pub mod on_order;
 pub mod sizing;
 pub mod step;
@@ -12,6 +13,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     bucket::{MalformedText, exact},
+    erp::ErpSide,
     ids::{Channel, Currency, Fingerprint, PurchaseOrderId, Reference, Sku, Supplier},
     limits::{MAX_PURCHASE_LINES, MAX_UNIT_COST_MINOR},
     quantity::Quantity,
@@ -254,6 +256,8 @@ pub struct PurchaseOrder {
     pub actor: String,
     /// What the request asked for.
     pub fingerprint: Fingerprint,
+    /// What there is of it in the ERP; nothing if that was never asked.
+    pub erp: Option<ErpSide>,
     /// How often it was written.
     pub version: u64,
 }
@@ -276,6 +280,7 @@ impl PurchaseOrder {
             alert: new.alert.clone(),
             actor: new.actor.clone(),
             fingerprint: new.fingerprint(),
+            erp: None,
             version: 1,
         }
     }

@@ -30,58 +30,14 @@ mod reading;
 pub mod refresh;
 pub mod sap;
 
+pub use domain::erp::{ErpKind, ErpKindError};
 pub use interface::{Created, Erp, ErpOrderId, Heard, OrderLine, OrderState, Status, Which};
 pub use money::Currency;
 pub use order::{NewLine, NewOrder, OrderKey};
 pub use refresh::{NotKept, RefreshTokens};
 pub use vendor::{CallError, Context, Credentials, Delivery, Rejected, Transport, TransportError};
 
-use std::{fmt, str::FromStr, sync::Arc};
-
-/// Which ERP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ErpKind {
-    /// QuickBooks Online.
-    QuickBooks,
-    /// Oracle NetSuite.
-    NetSuite,
-    /// SAP Business One, through its Service Layer.
-    SapBusinessOne,
-}
-
-impl ErpKind {
-    /// All of them, in the order of the documentation.
-    pub const ALL: [Self; 3] = [Self::QuickBooks, Self::NetSuite, Self::SapBusinessOne];
-
-    /// The word for it in the API and the table.
-    #[must_use]
-    pub const fn word(self) -> &'static str {
-        match self {
-            Self::QuickBooks => "quickbooks",
-            Self::NetSuite => "netsuite",
-            Self::SapBusinessOne => "sap-business-one",
-        }
-    }
-}
-
-/// Not a word for an ERP.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("must be quickbooks, netsuite or sap-business-one")]
-pub struct ErpKindError;
-
-impl FromStr for ErpKind {
-    type Err = ErpKindError;
-
-    fn from_str(text: &str) -> Result<Self, ErpKindError> {
-        Self::ALL.into_iter().find(|kind| kind.word() == text).ok_or(ErpKindError)
-    }
-}
-
-impl fmt::Display for ErpKind {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.word())
-    }
-}
+use std::sync::Arc;
 
 /// The connector of an ERP. Only QuickBooks has refresh tokens.
 #[must_use]
@@ -90,18 +46,5 @@ pub fn connect(kind: ErpKind, context: Context, refresh_tokens: Arc<dyn RefreshT
         ErpKind::QuickBooks => Arc::new(quickbooks::QuickBooks::new(context, refresh_tokens)),
         ErpKind::NetSuite => Arc::new(netsuite::NetSuite::new(context)),
         ErpKind::SapBusinessOne => Arc::new(sap::BusinessOne::new(context)),
-    }
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn the_word_for_an_erp_is_read_back() {
-        for kind in ErpKind::ALL {
-            assert_eq!(kind.to_string().parse(), Ok(kind));
-        }
-        assert_eq!("sage".parse::<ErpKind>(), Err(ErpKindError));
     }
 }

@@ -12,6 +12,7 @@
 //! | [`cart`] | the `lines` of a reservation or an order |
 //! | [`problem`], [`kind`] | every "no" as `application/problem+json`, in order of precedence |
 //! | [`response`] | status, headers and body of an answer |
+//! | [`vendor`] | what settings say of a vendor |
 //! | [`view`] | reservations, orders and instants as the API shows them |
 //!
 //! The parser is strict on purpose: an unknown field, an unknown query parameter, a number written as a text or the same key
@@ -28,6 +29,7 @@ pub mod request;
 pub mod response;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod vendor;
 pub mod view;
 
 pub use date::{Date, DateError};

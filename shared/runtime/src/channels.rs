@@ -24,6 +24,7 @@ use domain::{
 };
 
 pub use https::Https;
+pub(crate) use https::Nobody;
 pub use queues::{MalformedNews, News, NotSent, Queue, read_news, read_sync};
 pub use secrets::{Secrets, SecretsUnavailable};
 

@@ -17,12 +17,14 @@
 //! | `told` | whole orders of a marketplace, and how many units that were |
 //! | `channel` | what a merchant sets for a channel |
 //! | `purchase` | purchase orders, what is on its way because of them, and receipts of them |
+//! | `erp` | the merchant's ERP: its settings, and what is noted of purchase orders in it |
 //! | `stock` | the merchant's side: settings, movements, counts, transfers, quotas, lists |
 
 mod acquire;
 mod channel;
 mod children;
 mod decide;
+mod erp;
 mod group_commit;
 mod listing;
 mod pools;

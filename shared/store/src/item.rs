@@ -3,6 +3,7 @@
 
 mod bucket;
 mod channel;
+mod erp;
 mod listing;
 mod movement;
 mod pull;
@@ -16,6 +17,7 @@ use domain::{bucket::exact, time::Timestamp};
 
 pub(crate) use bucket::{decode_bucket, encode_bucket};
 pub(crate) use channel::{decode_channel, encode_channel};
+pub(crate) use erp::{decode_erp, encode_erp};
 pub(crate) use listing::{decode_listing, decode_sync, encode_listing, encode_sync};
 pub(crate) use movement::{decode_movement, encode_movement};
 pub(crate) use pull::{decode_pull, encode_pull};

@@ -40,6 +40,9 @@ const PULL: &str = "Y#";
 pub(crate) const CHANNEL: &str = "C#";
 const AFTERMATH: &str = "B#";
 const RULE: &str = "Q#";
+/// The settings of the merchant's ERP.
+pub(crate) const ERP: &str = "E#settings";
+const ERP_PREFIX: &str = "E#";
 const PURCHASE_ORDER: &str = "P#";
 const ON_ORDER: &str = "I#";
 
@@ -67,7 +70,7 @@ pub(crate) fn kind(key: &str) -> Kind {
         Some(AFTERMATH) => Kind::Aftermath,
         Some(PURCHASE_ORDER) => Kind::PurchaseOrder,
         Some(ON_ORDER) => Kind::OnOrder,
-        Some(CHANNEL | LISTING | SYNC | PULL | RULE) => Kind::Settings,
+        Some(CHANNEL | LISTING | SYNC | PULL | RULE | ERP_PREFIX) => Kind::Settings,
         _ => Kind::Unknown,
     }
 }
@@ -184,9 +187,9 @@ pub(crate) fn purchase_rank_prefix(closed: bool) -> &'static str {
     if closed { "c" } else { "o" }
 }
 
-/// The list of a purchase order, and its place in it: by time, then by id.
+/// The list of a purchase order, and its place in it: by time, then by id. One that is canceled is open until it is in the ERP as well.
 pub(crate) fn purchase_order_place(order: &PurchaseOrder) -> (&'static str, String) {
-    let closed = order.status.is_final();
+    let closed = order.status.is_final() && !order.is_to_be_withdrawn();
     let rank = format!("{}{:010}#{}", purchase_rank_prefix(closed), order.created_at.epoch_seconds(), order.id);
     (purchase_list(closed), rank)
 }

@@ -4,6 +4,7 @@ pub(crate) mod channel;
 pub(crate) mod child;
 pub(crate) mod credit;
 pub(crate) mod decide;
+pub(crate) mod erp;
 pub(crate) mod force;
 pub(crate) mod give_back;
 pub(crate) mod group;

@@ -227,6 +227,19 @@ async fn answers_about_purchases(shop: &Shop) {
     shop.receive(&sent, &[("milk", 2)]).key("came").await.expect(422);
     shop.receive(&sent, &[("milk", 2)]).await.expect(200);
     shop.step(&sent, "cancel", &nothing).await.expect(409);
+    shop.step(&sent, "retry", &nothing).await.expect(409);
+    shop.step("x", "retry", &nothing).await.expect(400);
+    shop.step(nobody, "retry", &nothing).await.expect(404);
+    let waiting = shop.purchase(&[("milk", 3)], &json!({ "send": true })).await.id();
+    shop.step(&waiting, "retry", &nothing).await.expect(200);
+
+    shop.get("/v1/erp").await.expect(200);
+    shop.get("/v1/erp?x=1").await.expect(400);
+    let none = json!({ "kind": "none" });
+    shop.put("/v1/erp", &none).header("If-Match", "*").await.expect(412);
+    shop.put("/v1/erp", &none).await.expect(201);
+    shop.put("/v1/erp", &none).await.expect(200);
+    shop.put("/v1/erp", &json!({ "kind": "sage" })).await.expect(400);
 }
 
 async fn shoppers_answers(shop: &Shop) {
@@ -302,6 +315,8 @@ fn calls_with_bodies(shop: &Shop) -> Vec<Call> {
         shop.step("0123456789abcdef", "acknowledge", &json!({})),
         shop.receive("0123456789abcdef", &[("tea", 1)]),
         shop.step("0123456789abcdef", "cancel", &json!({})),
+        shop.step("0123456789abcdef", "retry", &json!({})),
+        shop.put("/v1/erp", &json!({ "kind": "none" })),
     ]
 }
 
@@ -343,6 +358,7 @@ async fn answers_in_an_outage(branch: &Shop, flaky: &Flaky) {
         Call::new(branch, Method::POST, "/v1/webhooks/ebay"),
         branch.quotas("tea"),
         branch.rule("tea"),
+        branch.get("/v1/erp"),
         branch.get("/v1/purchase-orders"),
         branch.purchase_order("0123456789abcdef"),
         branch.delete("/v1/stock/tea/redistribution"),

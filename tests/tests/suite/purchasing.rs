@@ -1,5 +1,7 @@
 //! What is ordered from suppliers: on its way once, on the shelf once, and shoppers hear when.
 
+mod erp;
+
 use domain::time::{Clock, Day};
 use http::Date;
 use serde_json::{Value, json};

@@ -5,9 +5,10 @@
 //! | send | sent | same | same | same | same | no |
 //! | acknowledge | no | acknowledged | another day | another day | no | no |
 //! | receive | no | came | came | came | no | no |
+//! | retry | no | again | again | again | no | no |
 //! | cancel | canceled | canceled | canceled | canceled | no | same |
 //!
-//! *Came* is partially received, or received once no line is open. What came is a fact: more than was ordered is booked as well. After the
+//! *Again*, where the ERP has refused it; else the same. *Came* is partially received, or received once no line is open. What came is a fact: more than was ordered is booked as well. After the
 //! last of it came, or it was canceled, what comes still is a movement of its own.
 
 use std::collections::BTreeMap;
@@ -34,6 +35,8 @@ pub enum Step {
     },
     /// Bring nothing more.
     Cancel,
+    /// Be tried again in the ERP, which has refused it.
+    Retry,
 }
 
 /// Units of a purchase order that came.
@@ -90,6 +93,7 @@ impl PurchaseOrder {
             Step::Send => self.sent(at),
             Step::Acknowledge { expected_on } => self.acknowledged(expected_on),
             Step::Cancel => self.canceled(at),
+            Step::Retry => self.retried(),
         }
     }
 
@@ -151,11 +155,11 @@ impl PurchaseOrder {
         Ok(Self { status, lines, closed_at: all_came.then_some(at), ..self.next() })
     }
 
-    fn next(&self) -> Self {
+    pub(super) fn next(&self) -> Self {
         Self { version: self.version + 1, ..self.clone() }
     }
 
-    fn cannot(&self, cannot: &'static str) -> Refusal {
+    pub(super) fn cannot(&self, cannot: &'static str) -> Refusal {
         Refusal::WrongStatus { status: self.status.word(), cannot }
     }
 }

@@ -31,7 +31,7 @@ use crate::{
 };
 
 /// How often a change is planned anew when others change the same underneath it.
-const MAX_ROUNDS: u32 = 10;
+pub(super) const MAX_ROUNDS: u32 = 10;
 
 /// Items by key, as they were read together.
 type Found = HashMap<String, Item>;

@@ -6,11 +6,15 @@ use std::collections::BTreeMap;
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     ids::{PurchaseOrderId, Sku},
-    purchase::{Incoming, OnOrder, PurchaseLines, PurchaseOrder},
+    purchase::{Incoming, OnOrder, PurchaseLine, PurchaseLines, PurchaseOrder},
     time::Day,
 };
 
-use super::{Reader, as_instant, as_list, as_number, as_text, instant, number, parsed, text, texts};
+use super::{
+    Reader, as_instant, as_list, as_number, as_text,
+    erp::{as_side, encode_side},
+    instant, number, parsed, text, texts,
+};
 use crate::{Fault, Item, keys};
 
 /// The item of a purchase order.
@@ -39,6 +43,7 @@ pub(crate) fn encode_purchase_order(order: &PurchaseOrder) -> Item {
     set("sent_at", order.sent_at.map(instant));
     set("closed_at", order.closed_at.map(instant));
     set("alert", order.alert.as_ref().map(text));
+    set("erp", order.erp.as_ref().map(encode_side));
     item
 }
 
@@ -46,13 +51,18 @@ pub(crate) fn encode_purchase_order(order: &PurchaseOrder) -> Item {
 pub(crate) fn decode_purchase_order(item: &Item) -> Result<PurchaseOrder, Fault> {
     let reader = Reader::new(item);
     let currency = reader.optional("currency", parsed)?;
-    let lines = PurchaseLines::new(reader.required("lines", as_list)?, currency.as_ref());
+    let listed: Vec<PurchaseLine> = reader.required("lines", as_list)?;
+    let lines = PurchaseLines::new(listed.clone(), currency.as_ref())
+        .map_err(|error| reader.malformed(format!("lines {error}")))?;
+    if lines.as_slice() != listed {
+        return Err(reader.malformed("its lines are not in the order of their SKUs"));
+    }
     Ok(PurchaseOrder {
         id: keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no purchase order"))?,
         status: reader.required("status", parsed)?,
         supplier: reader.required("supplier", parsed)?,
         channel: reader.required("channel", parsed)?,
-        lines: lines.map_err(|error| reader.malformed(format!("lines {error}")))?,
+        lines,
         currency,
         expected_on: reader.optional("expected", as_day)?,
         created_at: reader.required("created_at", as_instant)?,
@@ -61,6 +71,7 @@ pub(crate) fn decode_purchase_order(item: &Item) -> Result<PurchaseOrder, Fault>
         alert: reader.optional("alert", parsed)?,
         actor: reader.required("actor", as_text)?.to_owned(),
         fingerprint: reader.required("fingerprint", parsed)?,
+        erp: reader.optional("erp", as_side)?,
         version: reader.required("v", as_number)?,
     })
 }

@@ -3,9 +3,10 @@
 use std::collections::BTreeMap;
 
 use domain::{
+    erp::{ErpKind, ErpSettings},
     ids::{Caller, Channel, PurchaseOrderId, ReceiptId, Sku},
     limits::MAX_ORDERS_ON_THEIR_WAY,
-    purchase::{Incoming, NewPurchaseOrder, OnOrder, PurchaseLines, PurchaseOrder, Receipt, Status, Step},
+    purchase::{Incoming, NewPurchaseOrder, OnOrder, PurchaseLines, PurchaseOrder, Receipt, Status, Step, erp::Note},
     quantity::Quantity,
     refusal::Refusal,
     time::Day,
@@ -18,10 +19,10 @@ use super::{
     transfers::refusal,
 };
 use crate::{
-    Opened, Received,
-    item::{encode_on_order, encode_purchase_order},
+    Opened, Received, Saved,
+    item::{encode_erp, encode_on_order, encode_purchase_order},
     table::{Write, Written},
-    write::purchase as writes,
+    write::{erp as writes_of_erp, purchase as writes},
 };
 
 fn tea() -> Sku {
@@ -449,4 +450,101 @@ async fn a_sku_has_only_so_many_orders_on_their_way() {
         refusal(bench.store.open_purchase_order(&new("k", &["milk=1/0", "tea=1/0"], true)).await.unwrap_err());
     assert!(matches!(&refused, Refusal::InvalidRequest { errors } if errors[0].field == "lines[1].sku"), "{refused:?}");
     assert_eq!(bench.on_its_way("milk").await, [""; 0], "nothing of it was written");
+}
+
+#[tokio::test]
+async fn what_an_erp_says_has_come_is_booked_once_by_however_many_hear_it() {
+    let bench = bench().await;
+    bench.stocked("tea", 0).await;
+    bench.opened("k", &["tea=12/0"], true).await;
+    let come = |units| BTreeMap::from([(tea(), units)]);
+    let said = async |units: u64| {
+        let (id, come) = (po("k"), come(units));
+        join_all((0..6).map(|_| bench.store.receive_from_erp(&id, &come, "erp netsuite"))).await
+    };
+    assert!(said(5).await.into_iter().all(|order| order.unwrap().unwrap().lines.as_slice()[0].received == 5));
+    said(5).await;
+    assert_eq!((bench.level("tea").await.available, bench.on_its_way("tea").await), (5, vec![in_a_week(7)]));
+    // Booked by hand first: the ERP tells of the same boxes later.
+    bench.received(&receipt("hand", "k", &[("tea", 3)])).await;
+    said(8).await;
+    assert_eq!(bench.level("tea").await.available, 8);
+    said(3).await;
+    assert_eq!(bench.level("tea").await.available, 8, "an old number takes nothing back");
+    said(12).await;
+    assert_eq!((bench.level("tea").await.available, bench.status("k").await), (12, Status::Received));
+    said(20).await;
+    assert_eq!(bench.level("tea").await.available, 12, "it is closed");
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn an_order_that_is_canceled_stays_open_until_it_is_canceled_in_the_erp() {
+    let bench = bench().await;
+    bench.stocked("tea", 0).await;
+    bench.opened("k", &["tea=12/0"], true).await;
+    let note = async |note: Note| bench.store.note_erp(&po("k"), &note).await.unwrap().unwrap();
+    assert_eq!(note(Note::Asked).await.version, 2);
+    bench.store.step_purchase_order(&po("k"), Step::Cancel).await.unwrap();
+    assert_eq!(bench.on_its_way("tea").await, [""; 0]);
+    let key = crate::keys::purchase_order(&po("k"));
+    let list = async || bench.store.get(key.clone()).await.unwrap().unwrap()["list"].as_s().unwrap().clone();
+    assert_eq!(list().await, "purchase-orders");
+    // Whoever was about to create it comes late.
+    assert_eq!(note(Note::Asked).await.status, Status::Canceled);
+    let placed = Note::Placed {
+        kind: ErpKind::NetSuite,
+        id: "99".to_owned(),
+        number: "PO-99".to_owned(),
+        expected_on: day(7),
+        concern: None,
+    };
+    assert!(note(placed).await.is_to_be_withdrawn());
+    assert_eq!((list().await.as_str(), note(Note::Withdrawn).await.status), ("purchase-orders", Status::Canceled));
+    assert_eq!(list().await, "purchase-orders-closed");
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_new_day_in_the_erp_is_the_day_on_which_it_is_on_its_way() {
+    let bench = bench().await;
+    bench.stocked("tea", 0).await;
+    bench.opened("k", &["tea=12/0"], true).await;
+    let (kind, id, number) = (ErpKind::NetSuite, "99".to_owned(), "PO-99".to_owned());
+    let placed = Note::Placed { kind, id, number, expected_on: day(7), concern: None };
+    let order = bench.store.note_erp(&po("k"), &placed).await.unwrap().unwrap();
+    assert_eq!(order.status, Status::Acknowledged);
+    let seen = Note::Seen { expected_on: Some(day(9)), concern: None };
+    bench.store.note_erp(&po("k"), &seen).await.unwrap();
+    assert_eq!(bench.on_its_way("tea").await, [format!("12@{}", day(9).epoch_days())]);
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn the_settings_of_the_erp_are_replaced_only_as_they_were_seen() {
+    let bench = bench().await;
+    let store = &bench.store;
+    assert_eq!(store.erp_settings().await.unwrap(), None);
+    let netsuite = ErpSettings { kind: Some(ErpKind::NetSuite), ..ErpSettings::default() };
+    assert_eq!(store.save_erp(&netsuite, None).await.unwrap(), Saved { created: true, version: 1 });
+    bench.clock.advance(60);
+    let other = ErpSettings { options: [("a".to_owned(), "b".to_owned())].into(), ..netsuite.clone() };
+    for _ in 0..2 {
+        let saved = store.save_erp(&other, Some(1)).await.unwrap();
+        assert_eq!(saved, Saved { created: false, version: 2 }, "the same once more is the answer of the first");
+    }
+    let refused = refusal(store.save_erp(&netsuite, Some(1)).await.unwrap_err());
+    assert_eq!(refused, Refusal::PreconditionFailed { version: 2 });
+    assert_eq!(store.erp_settings().await.unwrap(), Some(ErpSettings { since: at(0), version: 2, ..other }));
+    let none = ErpSettings::default();
+    store.save_erp(&none, None).await.unwrap();
+    assert_eq!(store.erp_settings().await.unwrap().unwrap().since, at(60), "there is none since now");
+    // Each condition alone.
+    let save = |version| writes_of_erp::save(&ErpSettings { version, ..none.clone() });
+    let stored = |version| Some(encode_erp(&ErpSettings { version, ..netsuite.clone() }));
+    check(&bench, "first", crate::keys::ERP, None, save(1), true).await;
+    check(&bench, "first: there are some", crate::keys::ERP, stored(1), save(1), false).await;
+    check(&bench, "change", crate::keys::ERP, stored(3), save(4), true).await;
+    check(&bench, "change: another version", crate::keys::ERP, stored(4), save(4), false).await;
+    check(&bench, "change: there are none", crate::keys::ERP, None, save(4), false).await;
 }

@@ -3,6 +3,7 @@
 
 use base64::{Engine, engine::general_purpose::URL_SAFE_NO_PAD};
 use domain::{
+    limits::MAX_PAGE,
     purchase::{PurchaseOrder, Status},
     refusal::{FieldError, Refusal},
 };
@@ -57,6 +58,21 @@ impl Store {
             }
         }
         Ok(Page { items, next_cursor: Some(write(&at)) })
+    }
+
+    /// All orders of which something is still to come, or something is left to do in the ERP; and drafts.
+    ///
+    /// # Errors
+    /// Refused never; or a fault.
+    pub async fn open_purchase_orders(&self) -> Result<Vec<PurchaseOrder>, Failure> {
+        let (mut orders, mut after) = (Vec::new(), None);
+        loop {
+            let list = keys::purchase_list(false);
+            let page = self.list(list.to_owned(), false, MAX_PAGE, after).await?;
+            orders.extend(self.purchase_orders_of(&page.items).await?);
+            let Some(rank) = page.next_cursor else { return Ok(orders) };
+            after = keys::purchase_order_at(&rank).map(|key| place(list, key, rank));
+        }
     }
 
     /// The orders of these places in a list, in their order.

@@ -69,7 +69,7 @@ impl Store {
     }
 
     /// Books these units of an order as it was seen; nothing if somebody changed something meanwhile.
-    pub(super) async fn book(
+    pub(crate) async fn book(
         &self,
         seen: &PurchaseOrder,
         receipt: &Receipt,
