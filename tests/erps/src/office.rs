@@ -38,7 +38,6 @@ impl Office {
     }
 
     /// Calls since this was last asked.
-    #[expect(clippy::must_use_candidate, reason = "it is also asked to forget what was called before")]
     pub fn take_calls(&self) -> Vec<Request> {
         std::mem::take(&mut self.0.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -104,7 +104,7 @@ fn has_a_digit(response: &Response) -> bool {
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(250))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn any_answers_are_survived(kind in 0..3_usize, answers in proptest::collection::vec(answer(), 1..6)) {

@@ -192,7 +192,7 @@ async fn creators_come_at_once(kind: ErpKind, creators: usize, lose_replies: u32
 }
 
 proptest! {
-    #![proptest_config(ProptestConfig::with_cases(150))]
+    #![proptest_config(ProptestConfig::with_cases(500))]
 
     #[test]
     fn creators_in_any_interleaving_leave_one_order(
