@@ -76,6 +76,8 @@ pub struct Faults {
     pub down: bool,
     /// The next so many orders are created, or found to be there, and the answer is lost.
     pub lose_replies: u32,
+    /// The next so many calls are carried out, whatever they are, and the answer is lost.
+    pub lose_any: u32,
     /// The next so many calls are throttled.
     pub throttle_next: u32,
     /// The next so many calls fail inside the ERP.

@@ -70,6 +70,10 @@ pub fn answer(face: &dyn Face, books: &mut Books, request: &Request) -> Option<R
         return Some(empty(503));
     }
     let response = face.answer(books, request);
+    if books.faults.lose_any > 0 {
+        books.faults.lose_any -= 1;
+        return None;
+    }
     if face.creates(request) && response.status().is_success() && books.faults.lose_replies > 0 {
         books.faults.lose_replies -= 1;
         return None;

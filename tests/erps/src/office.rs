@@ -33,13 +33,11 @@ impl Office {
     }
 
     /// What there is.
-    #[must_use]
     pub fn books(&self) -> MutexGuard<'_, Books> {
         self.0.books.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
     /// Calls since this was last asked.
-    #[must_use]
     pub fn take_calls(&self) -> Vec<Request> {
         std::mem::take(&mut self.0.calls.lock().unwrap_or_else(PoisonError::into_inner))
     }

@@ -159,7 +159,7 @@ impl QuickBooksFace {
         else {
             return self.fault("4000", "Error parsing query", &query);
         };
-        let found = books.orders.values().filter(|order| order.standing != Standing::Deleted);
+        let found = books.orders.values().rev().filter(|order| order.standing != Standing::Deleted);
         let found: Vec<Value> =
             found.map(|order| self.order_json(books, order)).filter(|order| order["DocNumber"] == number).collect();
         if found.is_empty() {
@@ -185,7 +185,7 @@ impl QuickBooksFace {
         if let Some(answer) = books.remembered.get(&key) {
             let refused = answer.starts_with(b"<") || answer.starts_with(br#"{"Fault""#);
             let mut response = empty(if refused && !self.faults_in_xml { 400 } else { 200 });
-            *response.body_mut() = answer.clone();
+            response.body_mut().clone_from(answer);
             return response;
         }
         let response = match read(&body) {
@@ -203,7 +203,7 @@ impl QuickBooksFace {
 
     fn update(self, books: &mut Books, id: &str, body: &Value) -> Response {
         let Some((id, version)) = found(books, id).map(|order| (order.id, order.version)) else { return self.gone(id) };
-        if body["SyncToken"] != version.to_string() {
+        if body["SyncToken"].as_str() != Some(&*version.to_string()) {
             return self.fault("5010", "Stale Object Error", "You and root were working on this at the same time.");
         }
         if body["sparse"] != true || body["POStatus"] != "Closed" {

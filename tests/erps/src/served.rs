@@ -29,7 +29,15 @@ impl Served {
     /// # Errors
     /// Where no port can be had.
     pub async fn start(office: Office) -> io::Result<Self> {
-        let listener = TcpListener::bind("127.0.0.1:0").await?;
+        Self::at(SocketAddr::from(([127, 0, 0, 1], 0)), office).await
+    }
+
+    /// Serves it here.
+    ///
+    /// # Errors
+    /// Where this address cannot be had.
+    pub async fn at(address: SocketAddr, office: Office) -> io::Result<Self> {
+        let listener = TcpListener::bind(address).await?;
         let address = listener.local_addr()?;
         let router = Router::new().fallback(answer).with_state(office);
         let task = tokio::spawn(async move {
