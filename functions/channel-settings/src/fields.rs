@@ -57,9 +57,10 @@ mod tests {
         buffer: Nested<BufferBody>,
     }
 
-    fn read(input: &mut Input<'_>) -> Option<Option<Buffer>> {
+    /// None, or one.
+    fn read(input: &mut Input<'_>) -> Option<Vec<Buffer>> {
         let body: Body = input.body()?;
-        Some(buffer(input, body.buffer))
+        Some(buffer(input, body.buffer).into_iter().collect())
     }
 
     fn sample(body: &str) -> http::Request {
@@ -69,11 +70,11 @@ mod tests {
     #[test]
     fn a_buffer_is_a_number_or_from_speed() {
         for (body, buffer) in [
-            ("{}", None),
-            (r#"{"buffer": {"units": 0}}"#, Some(Buffer::Units(0))),
-            (r#"{"buffer": {"units": 1000000}}"#, Some(Buffer::Units(1_000_000))),
-            (r#"{"buffer": {"from_speed": {}}}"#, Some(Buffer::FromSpeed { floor: 0 })),
-            (r#"{"buffer": {"from_speed": {"floor": 2}}}"#, Some(Buffer::FromSpeed { floor: 2 })),
+            ("{}", vec![]),
+            (r#"{"buffer": {"units": 0}}"#, vec![Buffer::Units(0)]),
+            (r#"{"buffer": {"units": 1000000}}"#, vec![Buffer::Units(1_000_000)]),
+            (r#"{"buffer": {"from_speed": {}}}"#, vec![Buffer::FromSpeed { floor: 0 }]),
+            (r#"{"buffer": {"from_speed": {"floor": 2}}}"#, vec![Buffer::FromSpeed { floor: 2 }]),
         ] {
             assert_eq!(http::parse(&sample(body), read).unwrap(), buffer, "{body}");
         }

@@ -511,8 +511,12 @@ mod tests {
         let entry = |text: &str| OnOrder { orders: [(order.id.clone(), text.parse().unwrap())].into(), generation: 1 };
         let broken = |order: Option<&PurchaseOrder>, on_order: Option<OnOrder>| {
             let mut audit = Audit::default();
-            order.into_iter().for_each(|order| audit.purchase_order(order.clone()));
-            on_order.into_iter().for_each(|on_order| audit.on_order(tea.clone(), on_order));
+            if let Some(order) = order {
+                audit.purchase_order(order.clone());
+            }
+            if let Some(on_order) = on_order {
+                audit.on_order(tea.clone(), on_order);
+            }
             let report = audit.report(Timestamp::from_epoch_seconds(1), false);
             report.violations.iter().map(ToString::to_string).collect::<Vec<_>>()
         };

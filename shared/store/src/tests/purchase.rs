@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use domain::{
     erp::{ErpKind, ErpSettings},
     ids::{Caller, Channel, PurchaseOrderId, ReceiptId, Sku},
-    limits::MAX_ORDERS_ON_THEIR_WAY,
+    limits::{MAX_ORDERS_ON_THEIR_WAY, MAX_PURCHASE_LINES},
     purchase::{Incoming, NewPurchaseOrder, OnOrder, PurchaseLines, PurchaseOrder, Receipt, Status, Step, erp::Note},
     quantity::Quantity,
     refusal::Refusal,
@@ -547,4 +547,21 @@ async fn the_settings_of_the_erp_are_replaced_only_as_they_were_seen() {
     check(&bench, "change", crate::keys::ERP, stored(3), save(4), true).await;
     check(&bench, "change: another version", crate::keys::ERP, stored(4), save(4), false).await;
     check(&bench, "change: there are none", crate::keys::ERP, None, save(4), false).await;
+}
+
+#[tokio::test]
+async fn a_receipt_of_the_most_lines_is_one_transaction() {
+    let bench = bench().await;
+    let skus: Vec<String> = (0..MAX_PURCHASE_LINES).map(|n| format!("sku-{n:02}")).collect();
+    for sku in &skus {
+        bench.stocked(sku, 0).await;
+    }
+    let lines: Vec<String> = skus.iter().map(|sku| format!("{sku}=2/0")).collect();
+    bench.opened("k", &lines.iter().map(String::as_str).collect::<Vec<_>>(), true).await;
+    let came: Vec<(&str, u64)> = skus.iter().map(|sku| (sku.as_str(), 2)).collect();
+    bench.meter.take();
+    let received = bench.received(&receipt("r", "k", &came)).await;
+    let writes = bench.meter.take().requests.into_iter().filter(|request| *request == "TransactWriteItems").count();
+    assert_eq!((received.order.status, received.movements.len(), writes), (Status::Received, MAX_PURCHASE_LINES, 1));
+    bench.assert_sound().await;
 }
