@@ -7,6 +7,7 @@ use domain::{bucket::StockId, channel::ChannelKind, listing::Listing, refusal::F
 use http::{
     IfMatch, Problem, Request, Response,
     json::{Nested, Table, Text},
+    vendor::texts,
 };
 use runtime::{App, problem};
 use serde::Deserialize;
@@ -63,7 +64,7 @@ fn read(request: &Request) -> Result<Save, Problem> {
         let id = listing_id(input);
         let if_match = input.if_match();
         let body: Body = input.optional_body()?;
-        let remote = fields::texts(input, "remote", body.remote);
+        let remote = texts(input, "remote", body.remote);
         let buffer = fields::buffer(input, body.buffer);
         let sync = input.optional("sync", body.sync).map(|Word(sync)| sync);
         Some(Save { listing: Listing { id: id?, remote, buffer, sync, version: 0 }, if_match })

@@ -145,6 +145,7 @@ impl Stack {
             Arc::new(clock.clone()),
         );
         let app = app.with_channels(options.vendors.channels(Arc::new(clock.clone()), sync, news));
+        let app = app.with_erp(options.vendors.erp(Arc::new(clock.clone())));
         let lambda = Lambda::new(app.clone());
 
         check_left_out(&template, &options.without)?;

@@ -1,7 +1,8 @@
 //! The other side of channels: how vendors are reached from here, and the secrets that they want.
 //!
 //! On AWS secrets are in Secrets Manager, one for each channel. Here they are in one file, which nobody else should be able to read:
-//! `{"ebay": {"client_id": "…", "client_secret": "…"}, "own-shop": {…}}`.
+//! `{"ebay": {"client_id": "…", "client_secret": "…"}, "own-shop": {…}, "erp": {…}}`. The ERP's refresh token, a secret of its own on AWS, is
+//! the field `refresh_token` there; what it changes to is gone with this process.
 
 use std::{collections::BTreeMap, fmt, fs, path::Path, sync::Arc};
 
@@ -9,8 +10,9 @@ use anyhow::{Context, Result};
 use channels::{Credentials, Transport};
 use domain::{ids::Channel, time::Clock};
 use runtime::{
-    Channels,
+    Channels, ErpDesk,
     channels::{Https, Queue, Secrets},
+    erp::InMemory,
 };
 use serde_json::Value;
 
@@ -50,6 +52,14 @@ impl Vendors {
             None => Channels::new(Arc::new(Https::new()), secrets, clock),
         };
         channels.with_sync(sync).with_news(news)
+    }
+
+    /// As the function of purchasing is given it.
+    pub(super) fn erp(&self, clock: Arc<dyn Clock>) -> ErpDesk {
+        let transport = self.transport.clone().unwrap_or_else(|| Arc::new(Https::new()));
+        let of_erp = self.secrets.iter().find(|(name, _)| name.as_str() == "erp").map(|(_, secret)| secret);
+        let token = of_erp.and_then(|secret| secret.get("refresh_token").ok()).unwrap_or_default();
+        ErpDesk::new(transport, Secrets::fixed(self.secrets.clone()), Arc::new(InMemory::new(token)), clock)
     }
 }
 

@@ -8,26 +8,16 @@
 //! | module | holds |
 //! |---|---|
 //! | [`connector`] | the interface, and what a channel can do |
-//! | [`transport`] | HTTP as values: sent by `runtime`, or by a test |
-//! | [`credentials`] | secrets, which print as nothing |
-//! | [`signature`] | comparing signatures of webhooks in constant time, over the raw bytes |
-//! | [`endpoint`] | where a vendor is: over TLS, or nowhere |
 //! | [`reading`] | what the orders of several vendors have in common |
-//! | [`token`] | access tokens that are fetched anew before they end |
-//! | [`path`] | vendors' ids in paths |
 //! | [`amazon`], [`ebay`], [`walmart`], [`shopify`], [`woocommerce`] | the vendors |
+//!
+//! What is not about channels, [`transport`], [`credentials`], [`token`] and the like, is `vendor`'s, and the ERPs' too.
 
 pub mod amazon;
 pub mod connector;
-pub mod credentials;
 pub mod ebay;
-pub mod endpoint;
-pub mod path;
 pub mod reading;
 pub mod shopify;
-pub mod signature;
-pub mod token;
-pub mod transport;
 pub mod walmart;
 pub mod woocommerce;
 
@@ -35,8 +25,7 @@ pub use connector::{
     Abilities, Accepted, CallError, Connector, Context, Delivery, Heard, OrderPage, Push, QuantityMeaning, Rejected,
     Shown, Target,
 };
-pub use credentials::Credentials;
-pub use transport::{Transport, TransportError};
+pub use vendor::{Credentials, Transport, TransportError, credentials, endpoint, path, signature, token, transport};
 
 use std::sync::Arc;
 

@@ -47,12 +47,12 @@ use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{sale::ChannelOrder, time::Timestamp};
 use serde::Deserialize;
 use sha2::{Digest, Sha256};
-use wire::{HeaderValue, Method, request::Builder};
+use wire::{Method, request::Builder};
 
 use crate::{
     Abilities, Accepted, CallError, Connector, Context, Delivery, Heard, OrderPage, Push, QuantityMeaning, Rejected,
     Shown, Target,
-    connector::{checked, words},
+    connector::{checked, finished, secret_header, words},
     path::segment,
     signature::hex,
     token::{AccessToken, TokenCell},
@@ -109,10 +109,6 @@ impl Walmart {
         Self { context, token: TokenCell::default() }
     }
 
-    fn option(&self, name: &str) -> Option<&str> {
-        self.context.options.get(name).map(String::as_str).filter(|text| !text.is_empty())
-    }
-
     /// A request with the headers that every call has.
     fn request(&self, method: &Method, path: &str, purpose: &str) -> Builder {
         let endpoint = self.context.endpoint.as_deref().unwrap_or(PRODUCTION);
@@ -123,7 +119,7 @@ impl Walmart {
             .header("accept", "application/json")
             .header("wm_svc.name", SERVICE)
             .header("wm_qos.correlation_id", correlation);
-        match self.option("channel_type") {
+        match self.context.option("channel_type") {
             Some(channel) => builder.header("wm_consumer.channel.type", channel),
             None => builder,
         }
@@ -191,7 +187,7 @@ impl Walmart {
 
     async fn push_one(&self, push: &Push) -> Result<Accepted, CallError> {
         let sku = push.target.sku.as_str();
-        if let Some(node) = self.option("ship_node") {
+        if let Some(node) = self.context.option("ship_node") {
             let reserved = self.node(sku, node).await?.map_or(0, |state| state.reserved);
             let gross = push.quantity.saturating_add(reserved);
             let path = format!("/v3/inventories/{sku}");
@@ -207,7 +203,7 @@ impl Walmart {
 
     async fn read_one(&self, target: &Target) -> Result<Shown, CallError> {
         let sku = target.sku.as_str();
-        let quantity = if let Some(node) = self.option("ship_node") {
+        let quantity = if let Some(node) = self.context.option("ship_node") {
             let state = self.node(sku, node).await?;
             let unknown = || CallError::Refused { reason: format!("{sku} is not at the ship node {node}") };
             state.ok_or_else(unknown)?.available
@@ -232,7 +228,7 @@ impl Walmart {
 #[async_trait]
 impl Connector for Walmart {
     fn abilities(&self) -> Abilities {
-        let is_gross = self.option("ship_node").is_some();
+        let is_gross = self.context.option("ship_node").is_some();
         Abilities {
             compare_and_set: false,
             quantity: if is_gross { QuantityMeaning::Gross } else { QuantityMeaning::Net },
@@ -293,7 +289,7 @@ impl Connector for Walmart {
 
     async fn hear(&self, delivery: &Delivery) -> Result<Heard, Rejected> {
         let secret = self.context.credentials.get("webhook_secret").map_err(|e| Rejected::Unavailable(e.into()))?;
-        let header = self.option("signature_header").ok_or_else(|| {
+        let header = self.context.option("signature_header").ok_or_else(|| {
             Rejected::Unavailable(CallError::Refused { reason: "the option signature_header is not set".to_owned() })
         })?;
         notice::check(delivery, header, secret)?;
@@ -341,21 +337,6 @@ fn correlation_id(parts: &[&str], now: Timestamp) -> String {
 /// and its like, seen in answers; the inventory's is unverified.
 fn says_not_found(body: &[u8]) -> bool {
     inventory::faults(body).is_some_and(|faults| faults.contains("CONTENT_NOT_FOUND"))
-}
-
-/// The request, or why the channel's settings cannot be put into one.
-fn finished(builder: Builder, body: Vec<u8>) -> Result<Request, CallError> {
-    let reason = "the channel's endpoint or options cannot be put into a request".to_owned();
-    builder.body(body).map_err(|_| CallError::Refused { reason })
-}
-
-/// A header that prints as nothing.
-fn secret_header(text: &str) -> Result<HeaderValue, CallError> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| CallError::Unauthorized {
-        reason: "the secret has characters that no header can carry".to_owned(),
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// An answer that is not a refusal.

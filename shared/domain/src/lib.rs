@@ -22,6 +22,8 @@
 //! | [`group_commit`] | many queued orders decided with one write for each bucket |
 //! | [`resolve`] | what becomes of a hold once its reservation is known |
 //! | [`movement`], [`stock`] | the merchant's side: receipts, corrections, counts, shortfalls |
+//! | [`purchase`] | what is ordered from suppliers: its way from a draft to the shelf, and what is to come of a SKU |
+//! | [`erp`] | the merchant's ERP, and what there is in it of a purchase order |
 //! | [`transfer`], [`quota`], [`redistribution`] | units that change channels: by hand, to a number for each channel, by a rule |
 //! | [`refusal`] | every "no", in order of precedence |
 //! | [`audit`] | the invariants, checked over everything that is stored |
@@ -30,6 +32,7 @@ pub mod acquire;
 pub mod audit;
 pub mod bucket;
 pub mod channel;
+pub mod erp;
 pub mod group_commit;
 pub mod ids;
 pub mod limits;
@@ -39,6 +42,7 @@ pub mod order;
 pub mod pause;
 pub mod publish;
 pub mod pull;
+pub mod purchase;
 pub mod quantity;
 pub mod quota;
 pub mod redistribution;

@@ -111,6 +111,25 @@ pub const SALES_HALF_LIFE_SECONDS: u64 = 24 * 60 * 60;
 /// The largest weight of a channel: shares can be given to a millionth.
 pub const MAX_WEIGHT: u64 = 1_000_000;
 
+/// Characters of a supplier's name.
+pub const MAX_SUPPLIER_CHARS: usize = 100;
+
+/// Lines of one purchase order. A receipt of all of them is one transaction: for each line a home, a movement and what is on its way of
+/// the SKU, and once the order. DynamoDB takes 100 items in one.
+pub const MAX_PURCHASE_LINES: usize = 33;
+
+/// Purchase orders of one SKU that are on their way at once. Each is about 30 bytes of one item, which availability reads: 100 of them
+/// are less than 4 KB, one read unit.
+pub const MAX_ORDERS_ON_THEIR_WAY: usize = 100;
+
+/// The highest cost of one unit, in minor units of its currency: a million with two decimals. With the most units on the most lines the sum
+/// is below 2^53, so that every reader of JSON has it exactly.
+pub const MAX_UNIT_COST_MINOR: u64 = 100_000_000;
+
+/// Items, and suppliers, whose ids in the ERP are set one by one: what a body and an item of the table hold with ease. Beyond that the ERP's own
+/// number of an item is its SKU.
+pub const MAX_ERP_NAMES: usize = 1_000;
+
 /// Items on a page of a list.
 pub const MAX_PAGE: usize = 100;
 
@@ -148,6 +167,8 @@ mod tests {
         for (name, limit, stated) in seconds {
             assert_eq!(limit, stated, "{name}, in seconds");
         }
+        assert!(MAX_PURCHASE_LINES as u64 * MAX_QUANTITY * MAX_UNIT_COST_MINOR < 1 << 53, "a sum is exact in JSON");
+        assert_eq!(1 + 3 * MAX_PURCHASE_LINES, 100, "a receipt of all lines is one transaction");
         assert_eq!(MAX_BODY_BYTES, 65_536, "a body, 64 KiB, in bytes");
     }
 

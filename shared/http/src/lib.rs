@@ -12,12 +12,14 @@
 //! | [`cart`] | the `lines` of a reservation or an order |
 //! | [`problem`], [`kind`] | every "no" as `application/problem+json`, in order of precedence |
 //! | [`response`] | status, headers and body of an answer |
+//! | [`vendor`] | what settings say of a vendor |
 //! | [`view`] | reservations, orders and instants as the API shows them |
 //!
 //! The parser is strict on purpose: an unknown field, an unknown query parameter, a number written as a text or the same key
 //! twice is refused, because a misspelt `quantiy` must not reserve nothing and look as if it had.
 
 pub mod cart;
+mod date;
 mod document;
 pub mod input;
 pub mod json;
@@ -27,8 +29,10 @@ pub mod request;
 pub mod response;
 #[cfg(any(test, feature = "testing"))]
 pub mod testing;
+pub mod vendor;
 pub mod view;
 
+pub use date::{Date, DateError};
 pub use input::{IfMatch, Input, parse};
 pub use kind::Kind;
 pub use problem::Problem;

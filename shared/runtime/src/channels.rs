@@ -25,6 +25,7 @@ use domain::{
 };
 
 pub use https::Https;
+pub(crate) use https::Nobody;
 use manners::Manners;
 pub use manners::Met;
 pub use queues::{MalformedNews, News, NotSent, Queue, news_body, read_news, read_sync, sync_body};

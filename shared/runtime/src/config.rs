@@ -9,6 +9,7 @@
 //! | `SYNC_QUEUE_URL` | the queue of listings to look at; the functions of channels only |
 //! | `NEWS_QUEUE_URL` | the queue of orders that channels have told of; likewise |
 //! | `CHANNEL_SECRET_PREFIX` | what the names of channels' secrets begin with; likewise |
+//! | `ERP_SECRET_PREFIX` | what the names of the ERP's secrets begin with; `purchasing` only |
 //! | `LOG_LEVEL` | `error`, `warn`, `info` (the default), `debug` or `trace` |
 //! | `DYNAMODB_ENDPOINT`, `SQS_ENDPOINT` | another server than AWS's; local use and tests |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | set by Lambda |
@@ -32,6 +33,8 @@ pub struct Config {
     pub news_queue_url: Option<String>,
     /// What the names of channels' secrets begin with.
     pub channel_secret_prefix: Option<String>,
+    /// What the names of the ERP's secrets begin with.
+    pub erp_secret_prefix: Option<String>,
     /// The AWS region.
     pub region: String,
     /// Where DynamoDB is, if not at AWS.
@@ -63,6 +66,7 @@ impl Config {
             sync_queue_url: variable("SYNC_QUEUE_URL"),
             news_queue_url: variable("NEWS_QUEUE_URL"),
             channel_secret_prefix: variable("CHANNEL_SECRET_PREFIX"),
+            erp_secret_prefix: variable("ERP_SECRET_PREFIX"),
             region: variable("AWS_REGION").ok_or(MissingVariable("AWS_REGION"))?,
             dynamodb_endpoint: variable("DYNAMODB_ENDPOINT"),
             sqs_endpoint: variable("SQS_ENDPOINT"),

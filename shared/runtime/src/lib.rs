@@ -8,6 +8,7 @@
 //! | [`telemetry`] | JSON logs, with the id of the request on every line |
 //! | [`aws`] | how AWS is called: TLS, retries, timeouts; the same in a Lambda, in the local stack and in tests |
 //! | [`channels`] | connectors with their secrets, and the queues of channels |
+//! | [`erp`](mod@erp) | the connector of the merchant's ERP, with its secret |
 //! | [`clock`] | the system's clock |
 //! | [`orders`] | orders that wait in a queue |
 //! | [`timers`] | messages that wake `expire` when a hold is over |
@@ -17,6 +18,7 @@ pub mod aws;
 pub mod channels;
 pub mod clock;
 pub mod config;
+pub mod erp;
 pub mod lambda;
 pub mod orders;
 mod outcome;
@@ -31,6 +33,7 @@ use store::Store;
 pub use channels::Channels;
 pub use clock::SystemClock;
 pub use config::Config;
+pub use erp::ErpDesk;
 pub use lambda::{Error, serve, serve_events};
 pub use orders::Orders;
 pub use outcome::{problem, problem_naming};
@@ -47,6 +50,8 @@ pub struct App {
     pub orders: Orders,
     /// The channels; only the functions of channels can reach any.
     pub channels: Channels,
+    /// The merchant's ERP; only `purchasing` can reach it.
+    pub erp: ErpDesk,
     /// The clock, the same one that the store reads.
     pub clock: Arc<dyn Clock>,
 }
@@ -55,13 +60,20 @@ impl App {
     /// From its parts.
     #[must_use]
     pub fn new(store: Store, timers: Timers, orders: Orders, clock: Arc<dyn Clock>) -> Self {
-        Self { store, timers, orders, channels: Channels::none(clock.clone()), clock }
+        let (channels, erp) = (Channels::none(clock.clone()), ErpDesk::none(clock.clone()));
+        Self { store, timers, orders, channels, erp, clock }
     }
 
     /// With these channels.
     #[must_use]
     pub fn with_channels(self, channels: Channels) -> Self {
         Self { channels, ..self }
+    }
+
+    /// With this ERP.
+    #[must_use]
+    pub fn with_erp(self, erp: ErpDesk) -> Self {
+        Self { erp, ..self }
     }
 
     /// The current instant.
@@ -142,6 +154,21 @@ impl App {
             channels = channels.with_news(queue);
         }
         Ok(app.with_channels(channels))
+    }
+
+    /// As [`Self::from_env`], with the ERP, its secret and its refresh token.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env_for_purchasing() -> Result<Self, Error> {
+        let config = Config::from_env()?;
+        let app = Self::connected(&config, Timers::none(), Orders::none()).await;
+        let prefix = config.erp_secret_prefix.clone().ok_or(config::MissingVariable("ERP_SECRET_PREFIX"))?;
+        let manager = aws_sdk_secretsmanager::Client::new(&aws::of_function(&config, None));
+        let tokens = Arc::new(erp::KeptSecret::new(manager.clone(), &prefix));
+        let secrets = channels::Secrets::manager(manager, &prefix);
+        let desk = ErpDesk::new(Arc::new(channels::Https::new()), secrets, tokens, app.clock.clone());
+        Ok(app.with_erp(desk))
     }
 
     async fn connected(config: &Config, timers: Timers, orders: Orders) -> Self {

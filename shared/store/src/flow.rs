@@ -17,16 +17,20 @@
 //! | `sale` | what a marketplace has sold: recorded, whatever there is |
 //! | `told` | whole orders of a marketplace, and how many units that were |
 //! | `channel` | what a merchant sets for a channel |
+//! | `purchase` | purchase orders, what is on its way because of them, and receipts of them |
+//! | `erp` | the merchant's ERP: its settings, and what is noted of purchase orders in it |
 //! | `stock` | the merchant's side: settings, movements, counts, transfers, quotas, lists |
 
 mod acquire;
 mod channel;
 mod children;
 mod decide;
+mod erp;
 mod group_commit;
 mod in_flight;
 mod listing;
 mod pools;
+mod purchase;
 mod queue;
 mod reserve;
 mod resolve;
@@ -37,6 +41,7 @@ mod terms;
 mod told;
 
 pub use listing::Marked;
+pub use purchase::{Opened, Received};
 pub use reserve::Recorded;
 pub use resolve::Resolved;
 pub use stock::{Moved, Occasion, Redistributed, Saved, Shortfall, StoredRule, Transferred, pools_version};

@@ -3,9 +3,11 @@
 
 mod bucket;
 mod channel;
+mod erp;
 mod listing;
 mod movement;
 mod pull;
+mod purchase;
 mod reservation;
 mod rule;
 mod sale;
@@ -15,9 +17,11 @@ use domain::{bucket::exact, time::Timestamp};
 
 pub(crate) use bucket::{decode_bucket, encode_bucket};
 pub(crate) use channel::{decode_channel, encode_channel};
+pub(crate) use erp::{decode_erp, encode_erp};
 pub(crate) use listing::{decode_listing, decode_sync, encode_listing, encode_sync};
 pub(crate) use movement::{decode_movement, encode_movement};
 pub(crate) use pull::{decode_pull, encode_pull};
+pub(crate) use purchase::{decode_on_order, decode_purchase_order, encode_on_order, encode_purchase_order};
 pub(crate) use reservation::{decode_reservation, encode_reservation, reason, status};
 pub(crate) use rule::{decode_rule, encode_rule, units, weights};
 pub(crate) use sale::{decode_aftermath, decode_forced, encode_forced};
@@ -54,6 +58,8 @@ pub(crate) fn decode(item: &Item) -> Result<Option<StoredItem>, Fault> {
         }
         keys::Kind::Reservation => Ok(Some(StoredItem::Reservation(decode_reservation(item)?))),
         keys::Kind::Movement => Ok(Some(StoredItem::Movement(decode_movement(item)?))),
+        keys::Kind::PurchaseOrder => Ok(Some(StoredItem::PurchaseOrder(Box::new(decode_purchase_order(item)?)))),
+        keys::Kind::OnOrder => decode_on_order(item).map(|(sku, on_order)| Some(StoredItem::OnOrder(sku, on_order))),
         keys::Kind::Shortfall | keys::Kind::Aftermath | keys::Kind::Settings => Ok(None),
         keys::Kind::Unknown => Err(reader.malformed("its key has no known prefix")),
     }

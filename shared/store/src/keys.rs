@@ -2,17 +2,18 @@
 
 use domain::{
     bucket::{BucketId, StockId},
-    ids::{Channel, MovementId, ReservationId, Sku},
+    ids::{Channel, MovementId, PurchaseOrderId, ReservationId, Sku},
     listing::ListingId,
     movement::Movement,
+    purchase::PurchaseOrder,
     time::Timestamp,
 };
 
 /// Partition key; there is no sort key.
 pub(crate) const PK: &str = "pk";
 
-/// The sparse index that lists homes, movements, shortfalls, rules, channels, listings and marketplaces' lines. No write of
-/// a bucket touches it.
+/// The sparse index that lists homes, movements, shortfalls, rules, channels, listings, marketplaces' lines and purchase orders. No
+/// write of a bucket touches it.
 pub(crate) const INDEX: &str = "lists";
 /// Partition key of the index: which list.
 pub(crate) const LIST: &str = "list";
@@ -39,6 +40,11 @@ const PULL: &str = "Y#";
 pub(crate) const CHANNEL: &str = "C#";
 const AFTERMATH: &str = "B#";
 const RULE: &str = "Q#";
+/// The settings of the merchant's ERP.
+pub(crate) const ERP: &str = "E#settings";
+const ERP_PREFIX: &str = "E#";
+const PURCHASE_ORDER: &str = "P#";
+const ON_ORDER: &str = "I#";
 
 /// What a key is for.
 pub(crate) enum Kind {
@@ -47,6 +53,8 @@ pub(crate) enum Kind {
     Movement,
     Shortfall,
     Aftermath,
+    PurchaseOrder,
+    OnOrder,
     /// What says nothing about units: what a merchant has set, and how far a channel has followed.
     Settings,
     Unknown,
@@ -60,7 +68,9 @@ pub(crate) fn kind(key: &str) -> Kind {
         Some(MOVEMENT) => Kind::Movement,
         Some(SHORTFALL) => Kind::Shortfall,
         Some(AFTERMATH) => Kind::Aftermath,
-        Some(CHANNEL | LISTING | SYNC | PULL | RULE) => Kind::Settings,
+        Some(PURCHASE_ORDER) => Kind::PurchaseOrder,
+        Some(ON_ORDER) => Kind::OnOrder,
+        Some(CHANNEL | LISTING | SYNC | PULL | RULE | ERP_PREFIX) => Kind::Settings,
         _ => Kind::Unknown,
     }
 }
@@ -176,6 +186,39 @@ pub(crate) fn rank_of(item: &crate::Item) -> &str {
 
 pub(crate) fn rule(sku: &Sku) -> String {
     format!("{RULE}{sku}")
+}
+
+pub(crate) fn purchase_order(id: &PurchaseOrderId) -> String {
+    format!("{PURCHASE_ORDER}{id}")
+}
+
+/// What is on its way of a SKU.
+pub(crate) fn on_order(sku: &Sku) -> String {
+    format!("{ON_ORDER}{sku}")
+}
+
+/// The list of purchase orders that are open, or of those that are closed.
+pub(crate) fn purchase_list(closed: bool) -> &'static str {
+    if closed { "purchase-orders-closed" } else { "purchase-orders" }
+}
+
+/// What the places in that list begin with.
+pub(crate) fn purchase_rank_prefix(closed: bool) -> &'static str {
+    if closed { "c" } else { "o" }
+}
+
+/// The list of a purchase order, and its place in it: by time, then by id. One that is canceled is open until it is in the ERP as well.
+pub(crate) fn purchase_order_place(order: &PurchaseOrder) -> (&'static str, String) {
+    let closed = order.status.is_final() && !order.is_to_be_withdrawn();
+    let rank = format!("{}{:010}#{}", purchase_rank_prefix(closed), order.created_at.epoch_seconds(), order.id);
+    (purchase_list(closed), rank)
+}
+
+/// The key of the purchase order at this place in either list; nothing if none can be there.
+pub(crate) fn purchase_order_at(rank: &str) -> Option<String> {
+    let (seconds, id) = rank.strip_prefix(['o', 'c'])?.split_once('#')?;
+    let is_time = seconds.len() == 10 && seconds.bytes().all(|byte| byte.is_ascii_digit());
+    is_time.then(|| id.parse().ok().as_ref().map(purchase_order)).flatten()
 }
 
 /// What the places of a SKU's homes begin with in the list of all homes.

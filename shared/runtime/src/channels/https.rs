@@ -64,7 +64,7 @@ impl Transport for Https {
 }
 
 /// Nobody answers.
-pub(super) struct Nobody;
+pub(crate) struct Nobody;
 
 #[async_trait]
 impl Transport for Nobody {

@@ -5,14 +5,17 @@
 use domain::{
     bucket::{BucketId, Home, Role},
     channel::{ChannelKind, ChannelSettings, Overflow},
+    erp::{ErpKind, ErpSettings},
     group_commit::Commit,
     ids::{Channel, MovementId},
     movement::{Movement, MovementKind, MovementRequest},
+    purchase::{Incoming, PurchaseOrder, Step, erp::Note},
     quantity::Quantity,
     redistribution::{Memory, Rule, Weights},
     reservation::{CancelReason, Kind, Reservation, Status},
     sale::{Aftermath, ForcedSale, SaleKey},
     stock::Settings,
+    time::Day,
 };
 
 use super::engine::{at, move_units, movement, order, rid, stock, stock_in};
@@ -20,8 +23,8 @@ use crate::{
     StoredRule,
     table::Write,
     write::{
-        channel, child, credit, decide, force, give_back, group, hold, movement as moves, pool, record, release, rule,
-        sale, settings, settle,
+        channel, child, credit, decide, erp, force, give_back, group, hold, movement as moves, pool, purchase, record,
+        release, rule, sale, settings, settle,
         transfer::{Target, transfer},
     },
 };
@@ -245,9 +248,49 @@ fn golden_of_sales_and_channels() {
     ]);
 }
 
+fn purchases() -> Vec<(&'static str, Vec<Write>)> {
+    let tea = stock("tea").sku;
+    let sent = PurchaseOrder::open(&super::purchase::new("k", &["milk=3/0", "tea=12/0@450"], true), at(0));
+    let came = [(tea.clone(), Quantity::new(5).unwrap())].into();
+    let received = sent.received(&came, at(9)).unwrap();
+    let canceled = received.after(Step::Cancel, at(10)).unwrap().unwrap();
+    let asked = sent.noted(&Note::Asked, at(11)).unwrap();
+    let placed = Note::Placed {
+        kind: ErpKind::NetSuite,
+        id: "99".to_owned(),
+        number: "PO-99".to_owned(),
+        expected_on: Day::from_epoch_days(20_840),
+        concern: None,
+    };
+    let settings = |version| ErpSettings {
+        kind: Some(ErpKind::NetSuite),
+        endpoint: Some("http://127.0.0.1:9".to_owned()),
+        options: [("subsidiary_id".to_owned(), "1".to_owned())].into(),
+        items: [(tea.clone(), "I-1".to_owned())].into(),
+        suppliers: [("Leaf & Co".parse().unwrap(), "V-1".to_owned())].into(),
+        since: at(0),
+        version,
+    };
+    let incoming = |text: &str| text.parse::<Incoming>().unwrap();
+    let (twelve, seven) = (incoming("12@20840"), incoming("7@-"));
+    vec![
+        ("purchase_create", vec![purchase::create(&sent)]),
+        ("purchase_replace", vec![purchase::replace(&received)]),
+        ("purchase_close", vec![purchase::replace(&canceled)]),
+        ("purchase_asked_in_the_erp", vec![purchase::replace(&asked)]),
+        ("purchase_placed_in_the_erp", vec![purchase::replace(&asked.noted(&placed, at(12)).unwrap())]),
+        ("erp_first", vec![erp::save(&settings(1))]),
+        ("erp_change", vec![erp::save(&settings(4))]),
+        ("on_order_first", vec![purchase::first(&tea, &sent.id, twelve)]),
+        ("on_order_add", vec![purchase::add(&tea, &sent.id, twelve)]),
+        ("on_order_change", vec![purchase::change(&tea, &sent.id, twelve, seven)]),
+        ("on_order_remove", vec![purchase::remove(&tea, &sent.id, seven)]),
+    ]
+}
+
 fn compare(goldens: Vec<(&str, Vec<Write>)>) {
     insta::with_settings!({ snapshot_path => "../../tests/golden", prepend_module_to_snapshot => false, omit_expression => true }, {
-        for (name, writes) in goldens.into_iter().chain(transfers()) {
+        for (name, writes) in goldens.into_iter().chain(transfers()).chain(purchases()) {
             insta::assert_snapshot!(name, show(&writes));
         }
     });

@@ -1,19 +1,19 @@
-//! Secrets of a channel: a flat JSON object of texts, whose names each vendor's module lists at its head.
+//! Secrets for one vendor: a flat JSON object of texts, whose names each vendor's module lists at its head.
 
 use std::{collections::BTreeMap, fmt};
 
-/// The secrets of one channel. It prints their names, never their values.
+/// The secrets of one channel or ERP. It prints their names, never their values.
 #[derive(Clone, Default, PartialEq, Eq)]
 pub struct Credentials(BTreeMap<String, String>);
 
 /// A secret is not there.
 #[derive(Debug, Clone, PartialEq, Eq, thiserror::Error)]
-#[error("the channel's secret has no {0:?}")]
+#[error("the secret has no {0:?}")]
 pub struct MissingCredential(pub &'static str);
 
 /// The secret is not a flat JSON object of texts.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, thiserror::Error)]
-#[error("a channel's secret must be a JSON object whose values are texts")]
+#[error("a secret must be a JSON object whose values are texts")]
 pub struct MalformedCredentials;
 
 impl Credentials {
