@@ -7,7 +7,10 @@ use sha2::{Digest, Sha256};
 
 use crate::{
     bucket::StockId,
-    limits::{MAX_CHANNEL_CHARS, MAX_IDEMPOTENCY_KEY_CHARS, MAX_REASON_CHARS, MAX_REFERENCE_CHARS, MAX_SKU_CHARS},
+    limits::{
+        MAX_CHANNEL_CHARS, MAX_IDEMPOTENCY_KEY_CHARS, MAX_REASON_CHARS, MAX_REFERENCE_CHARS, MAX_SKU_CHARS,
+        MAX_SUPPLIER_CHARS,
+    },
     sale::SaleKey,
 };
 
@@ -86,7 +89,26 @@ text_id! {
     "1 to 200 characters without control characters"
 }
 
+text_id! {
+    /// Who delivers: the merchant's name for a supplier, or the id that the ERP has for it. 1 to 100 characters, none of them a control
+    /// character.
+    Supplier, MAX_SUPPLIER_CHARS, |c| !c.is_control(),
+    "1 to 100 characters without control characters"
+}
+
+text_id! {
+    /// What money is counted in: three capital letters, as ISO 4217 has them.
+    Currency, 3, |c| c.is_ascii_uppercase(), |text| text.len() == 3,
+    "a currency of three capital letters, such as EUR"
+}
+
 impl Reason {
+    /// Why units of a purchase order came in. An id is always short enough.
+    #[must_use]
+    pub(crate) fn of_receipt(order: &PurchaseOrderId) -> Self {
+        Self(format!("purchase order {order}"))
+    }
+
     /// Why units of a marketplace's order come back. Two names of these lengths, none of them with a control character, are always short
     /// enough.
     #[must_use]
@@ -192,6 +214,16 @@ digest_id! {
 }
 
 digest_id! {
+    /// Names one purchase order; a retry derives the same one.
+    PurchaseOrderId
+}
+
+digest_id! {
+    /// Names one receipt of a purchase order; a retry derives the same one.
+    ReceiptId
+}
+
+digest_id! {
     /// Names one change of channels, of one or several channels at once; a retry derives the same one.
     TransferId
 }
@@ -292,6 +324,43 @@ impl AlertId {
     }
 }
 
+impl PurchaseOrderId {
+    /// The purchase order that this caller's request with this key makes.
+    #[must_use]
+    pub fn derive(caller: &Caller, key: &IdempotencyKey) -> Self {
+        Self(digest("purchase order", &[caller.as_str(), key.as_str()]))
+    }
+
+    /// The purchase order that this alert makes: the same however often it is acted upon.
+    #[must_use]
+    pub fn of_alert(alert: &Reference) -> Self {
+        Self(digest("purchase order of alert", &[alert.as_str()]))
+    }
+}
+
+impl ReceiptId {
+    /// The receipt that this caller's request with this key makes.
+    #[must_use]
+    pub fn derive(caller: &Caller, key: &IdempotencyKey) -> Self {
+        Self(digest("receipt", &[caller.as_str(), key.as_str()]))
+    }
+
+    /// The receipt that brings an order to what an ERP says has come of it in all, each as `<sku>=<units>`.
+    #[must_use]
+    pub fn from_erp(order: &PurchaseOrderId, come: &[String]) -> Self {
+        let parts: Vec<&str> = std::iter::once(order.as_str()).chain(come.iter().map(String::as_str)).collect();
+        Self(digest("receipt in an erp", &parts))
+    }
+}
+
+impl MovementId {
+    /// The movement by which one line of a receipt comes in; `part` counts its lines. Every receipt has the first.
+    #[must_use]
+    pub fn of_receipt(receipt: &ReceiptId, part: usize) -> Self {
+        Self(digest("receipt-line", &[receipt.as_str(), &part.to_string()]))
+    }
+}
+
 impl ExtensionId {
     /// The extension that this caller's request with this key makes.
     #[must_use]
@@ -324,6 +393,9 @@ mod tests {
         assert!("k".repeat(256).parse::<IdempotencyKey>().is_err());
         assert!("line\nbreak".parse::<Reason>().is_err());
         assert!("fünf gezählt".parse::<Reason>().is_ok());
+        assert!("Blatt & Söhne".parse::<Supplier>().is_ok() && "a\tb".parse::<Supplier>().is_err());
+        assert!("EUR".parse::<Currency>().is_ok());
+        assert!(["", "eur", "EU", "EURO", "E R"].iter().all(|text| text.parse::<Currency>().is_err()));
         assert!("0123456789abcde".parse::<ReservationId>().is_err());
         assert!("0123456789abcd=_".parse::<ReservationId>().is_err());
     }
@@ -363,6 +435,12 @@ mod tests {
         let out = MovementId::of_transfer(&transfer, 1);
         assert_eq!((out.as_str(), out.arrival().as_str()), ("SpkXuZZHP54-g2py", "PWox01ClF5wCfXi4"));
         assert_eq!(Fingerprint::of("x", &["ab", "c"]).to_string(), "x1MjusR7SQyCd_c4");
+        let bought = PurchaseOrderId::derive(&caller, &key);
+        assert_eq!(bought.to_string(), "vGvYJbA-mkD1G6Pg");
+        assert_eq!(PurchaseOrderId::of_alert(&"a-1".parse().unwrap()).to_string(), "Bn2YBOIA6_nrSPMj");
+        let receipt = ReceiptId::derive(&caller, &key);
+        assert_eq!(MovementId::of_receipt(&receipt, 1).to_string(), "DmRhNgffCZeU6dDr");
+        assert_eq!(ReceiptId::from_erp(&bought, &["tea=5".to_owned()]).to_string(), "6vk6yt01jh4oPWwF");
         let sale =
             SaleKey { channel: "amazon".parse().unwrap(), order: "o-1".parse().unwrap(), line: "1".parse().unwrap() };
         let sale = ReservationId::of_sale(&sale);

@@ -12,7 +12,7 @@
 //! | [`pull`] | how far the orders of a channel have been heard |
 //! | [`publish`] | which number a channel shows, and what it means when it shows another |
 //! | [`sale`] | orders that a marketplace has taken: facts, not requests |
-//! | [`ids`], [`quantity`], [`time`], [`day`] | the words: SKU, channel, reservation id, units, seconds, days |
+//! | [`ids`], [`quantity`], [`time`] | the words: SKU, channel, reservation id, units, seconds, days |
 //! | [`bucket`] | where units are: a home and its children, and the holds inside them |
 //! | [`reservation`] | the record that decides holds |
 //! | [`acquire`] | which bucket to try next, and what a refused hold means |
@@ -21,6 +21,7 @@
 //! | [`group_commit`] | many queued orders decided with one write for each bucket |
 //! | [`resolve`] | what becomes of a hold once its reservation is known |
 //! | [`movement`], [`stock`] | the merchant's side: receipts, corrections, counts, shortfalls |
+//! | [`purchase`] | what is ordered from suppliers: its way from a draft to the shelf, and what is to come of a SKU |
 //! | [`transfer`], [`quota`], [`redistribution`] | units that change channels: by hand, to a number for each channel, by a rule |
 //! | [`replenishment`] | what sells, when to order, and the one alert that says so |
 //! | [`refusal`] | every "no", in order of precedence |
@@ -30,7 +31,6 @@ pub mod acquire;
 pub mod audit;
 pub mod bucket;
 pub mod channel;
-pub mod day;
 pub mod group_commit;
 pub mod ids;
 pub mod limits;
@@ -39,6 +39,7 @@ pub mod movement;
 pub mod order;
 pub mod publish;
 pub mod pull;
+pub mod purchase;
 pub mod quantity;
 pub mod quota;
 pub mod redistribution;

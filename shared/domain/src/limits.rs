@@ -111,6 +111,20 @@ pub const SALES_HALF_LIFE_SECONDS: u64 = 24 * 60 * 60;
 /// The largest weight of a channel: shares can be given to a millionth.
 pub const MAX_WEIGHT: u64 = 1_000_000;
 
+/// Characters of a supplier's name.
+pub const MAX_SUPPLIER_CHARS: usize = 100;
+
+/// Lines of one purchase order. A receipt of all of them is one transaction: for each line a home, a movement and what is on its way of
+/// the SKU, and once the order. DynamoDB takes 100 items in one.
+pub const MAX_PURCHASE_LINES: usize = 33;
+
+/// Purchase orders of one SKU that are on their way at once. Each is about 30 bytes of one item, which availability reads: 100 of them
+/// are less than 4 KB, one read unit.
+pub const MAX_ORDERS_ON_THEIR_WAY: usize = 100;
+
+/// The highest cost of one unit, in minor units of its currency: with the most units of a line the product stays far below 2^63.
+pub const MAX_UNIT_COST_MINOR: u64 = 1_000_000_000_000;
+
 /// Items on a page of a list.
 pub const MAX_PAGE: usize = 100;
 

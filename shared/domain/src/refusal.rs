@@ -51,6 +51,13 @@ pub enum Refusal {
     },
     /// The reservation was extended as often as it may be.
     TooManyExtensions,
+    /// A purchase order is not in a status in which it could do this.
+    WrongStatus {
+        /// The status that it has.
+        status: &'static str,
+        /// What it cannot do, as `be sent`.
+        cannot: &'static str,
+    },
     /// `If-Match` names another version of the settings.
     PreconditionFailed {
         /// The version that is stored.
@@ -79,9 +86,10 @@ impl Refusal {
             Self::AlreadyConfirmed { .. } => (7, "already-confirmed"),
             Self::ReservationExpired { .. } => (8, "reservation-expired"),
             Self::TooManyExtensions => (9, "too-many-extensions"),
-            Self::PreconditionFailed { .. } => (10, "precondition-failed"),
-            Self::InsufficientStock { .. } => (11, "insufficient-stock"),
-            Self::Contended => (12, "contended"),
+            Self::WrongStatus { .. } => (10, "wrong-status"),
+            Self::PreconditionFailed { .. } => (11, "precondition-failed"),
+            Self::InsufficientStock { .. } => (12, "insufficient-stock"),
+            Self::Contended => (13, "contended"),
         }
     }
 }

@@ -31,6 +31,8 @@ pub enum Kind {
     ReservationExpired,
     /// It was extended as often as it may be.
     TooManyExtensions,
+    /// It is not in a status in which it could do this.
+    WrongStatus,
     /// `If-Match` names another version.
     PreconditionFailed,
     /// Not enough units.
@@ -43,7 +45,7 @@ pub enum Kind {
 
 impl Kind {
     /// All kinds, in order of precedence.
-    pub const ALL: [Self; 18] = [
+    pub const ALL: [Self; 19] = [
         Self::NotFound,
         Self::UnsupportedMediaType,
         Self::BodyTooLarge,
@@ -58,6 +60,7 @@ impl Kind {
         Self::AlreadyConfirmed,
         Self::ReservationExpired,
         Self::TooManyExtensions,
+        Self::WrongStatus,
         Self::PreconditionFailed,
         Self::InsufficientStock,
         Self::Contended,
@@ -82,6 +85,7 @@ impl Kind {
             Self::AlreadyConfirmed => (409, "already-confirmed", "The reservation is confirmed"),
             Self::ReservationExpired => (410, "reservation-expired", "The reservation has expired"),
             Self::TooManyExtensions => (409, "too-many-extensions", "The reservation cannot be extended again"),
+            Self::WrongStatus => (409, "wrong-status", "Not in this status"),
             Self::PreconditionFailed => (412, "precondition-failed", "The settings have changed"),
             Self::InsufficientStock => (409, "insufficient-stock", "Not enough stock"),
             Self::Contended => (503, "contended", "Busy"),
@@ -111,6 +115,7 @@ mod tests {
             (409, "already-confirmed"),
             (410, "reservation-expired"),
             (409, "too-many-extensions"),
+            (409, "wrong-status"),
             (412, "precondition-failed"),
             (409, "insufficient-stock"),
             (503, "contended"),

@@ -152,6 +152,10 @@ impl Problem {
                     "A reservation can be extended {MAX_EXTENSIONS} times. Confirm it, or cancel it and make a new one."
                 ),
             ),
+            Refusal::WrongStatus { status, cannot } => {
+                let status = status.replace('_', " ");
+                Self::new(Kind::WrongStatus, format!("The purchase order is {status}: it cannot {cannot}."))
+            }
             Refusal::PreconditionFailed { version: 0 } => {
                 Self::new(Kind::PreconditionFailed, "If-Match asks for something that exists. This does not.")
             }
@@ -235,6 +239,7 @@ mod tests {
             Refusal::AlreadyConfirmed { refund_required: false },
             Refusal::ReservationExpired { refund_required: false },
             Refusal::TooManyExtensions,
+            Refusal::WrongStatus { status: "canceled", cannot: "be sent" },
             Refusal::PreconditionFailed { version: 3 },
             Refusal::InsufficientStock { lines: vec!["tea=5/2".parse().unwrap()] },
             Refusal::Contended,
@@ -295,6 +300,12 @@ mod tests {
         let skus = vec!["tea".parse().unwrap()];
         let problem = Problem::of(Refusal::UnknownSku { skus }, |_| "lines[2].sku".to_owned());
         assert_eq!(problem.errors()[0].field, "lines[2].sku");
+    }
+
+    #[test]
+    fn a_wrong_status_is_said_in_words() {
+        let problem = Problem::from(Refusal::WrongStatus { status: "partially_received", cannot: "be sent" });
+        assert_eq!(document(&problem)["detail"], "The purchase order is partially received: it cannot be sent.");
     }
 
     #[test]

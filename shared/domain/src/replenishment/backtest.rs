@@ -20,8 +20,9 @@ use super::{
     settings::Settings,
 };
 use crate::{
-    day::{DAY_SECONDS, Day},
     ids::Sku,
+    quantity::Quantity,
+    time::{DAY_SECONDS, Day},
 };
 
 /// When more is ordered.
@@ -85,7 +86,7 @@ pub struct Outcome {
 pub fn run(history: &History<'_>, settings: &Settings, policy: Policy) -> Outcome {
     let mut shop = Shop::open(history, settings);
     for (ahead, &wanted) in history.demand.iter().enumerate().skip(history.known_days) {
-        let day = history.first.plus(ahead as u64);
+        let day = history.first.plus_days(ahead as u64);
         shop.receive(day);
         shop.sell(day, wanted);
         match policy {
@@ -114,14 +115,14 @@ impl Shop {
     /// With a full shelf: as if an order had just come.
     fn open(history: &History<'_>, settings: &Settings) -> Self {
         let known = history.demand.iter().take(history.known_days).enumerate();
-        let day = |ahead: usize| history.first.plus(ahead as u64);
+        let day = |ahead: usize| history.first.plus_days(ahead as u64);
         let records: Vec<DayOfSales> =
             known.map(|(ahead, &units)| DayOfSales { day: day(ahead), units, out_seconds: 0 }).collect();
         let today = day(history.known_days);
         let demand = Demand::of(&records, history.first, settings.window_days, today);
         let reorder = ReorderPoint::of(settings, demand.as_ref());
         Self {
-            shelf: quantity(settings, demand.as_ref(), &reorder, 0),
+            shelf: quantity(settings, demand.as_ref(), &reorder, 0).map_or(0, Quantity::units),
             sold: 0,
             on_its_way: VecDeque::new(),
             records,
@@ -162,7 +163,7 @@ impl Shop {
     /// What the service would see after closing: the next day has begun.
     fn sight(&self, day: Day) -> Sight {
         let on_order = self.on_its_way.iter().map(|(_, units)| units).sum();
-        let as_of = day.plus(1).start();
+        let as_of = day.plus_days(1).begins_at();
         Sight { available: self.shelf, reserved: 0, sold: self.sold, shortfall: 0, on_order, as_of }
     }
 
@@ -181,7 +182,7 @@ impl Shop {
     }
 
     fn order_if_empty(&mut self, settings: &Settings, day: Day) {
-        let today = day.plus(1);
+        let today = day.plus_days(1);
         let first = self.learned.first.unwrap_or(today);
         self.learned.demand = Demand::of(&self.records, first, settings.window_days, today).or(self.learned.demand);
         let sight = self.sight(day);
@@ -192,9 +193,10 @@ impl Shop {
         }
     }
 
-    fn order(&mut self, settings: &Settings, day: Day, units: u64, sight: &Sight, reorder_point: u64) {
+    fn order(&mut self, settings: &Settings, day: Day, units: Option<Quantity>, sight: &Sight, reorder_point: u64) {
+        let Some(units) = units.map(Quantity::units) else { return };
         // Placed after closing: the first day of the lead time is the next one.
-        self.on_its_way.push_back((day.plus(1 + settings.lead_time_days), units));
+        self.on_its_way.push_back((day.plus_days(1 + settings.lead_time_days), units));
         self.orders.push(Placed { on: day, units, position: sight.position(), reorder_point });
     }
 
@@ -216,7 +218,7 @@ impl Shop {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::replenishment::settings::SafetyStock;
+    use crate::{purchase::sizing::Rule, replenishment::settings::SafetyStock};
 
     const FIRST: Day = Day::from_epoch_days(17_434);
 
@@ -226,7 +228,7 @@ mod tests {
     }
 
     fn settings() -> Settings {
-        Settings { cover_days: 14, ..Settings::new(7, SafetyStock::Percent(20)) }
+        Settings { order: Rule::CoverDays(14), ..Settings::new(7, SafetyStock::Percent(20)) }
     }
 
     #[test]

@@ -9,7 +9,7 @@
 //!
 //! A SKU is known from the first day on that anything is known of it: days before that are neither good nor bad days.
 
-use crate::day::{DAY_SECONDS, Day};
+use crate::time::{DAY_SECONDS, Day};
 
 /// One day of a SKU.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
@@ -49,7 +49,7 @@ impl Demand {
     /// less than a day in all: an average of hours says nothing.
     #[must_use]
     pub fn of(days: &[DayOfSales], first: Day, window_days: u64, today: Day) -> Option<Self> {
-        let from = today.minus(window_days).max(first);
+        let from = today.minus_days(window_days).max(first);
         let counted = || days.iter().filter(|sales| (from..today).contains(&sales.day));
         let recorded = counted().count() as u64;
         let silent = today.days_since(from).saturating_sub(recorded);
@@ -131,7 +131,7 @@ mod tests {
 
     /// Days before today, the latest first.
     fn days(sold: &[(u64, u64)]) -> Vec<DayOfSales> {
-        let day = |ago: usize| TODAY.minus(ago as u64 + 1);
+        let day = |ago: usize| TODAY.minus_days(ago as u64 + 1);
         sold.iter()
             .enumerate()
             .map(|(ago, &(units, out_seconds))| DayOfSales { day: day(ago), units, out_seconds })
@@ -139,7 +139,7 @@ mod tests {
     }
 
     fn of(sold: &[(u64, u64)], window: u64) -> Option<Demand> {
-        Demand::of(&days(sold), TODAY.minus(window), window, TODAY)
+        Demand::of(&days(sold), TODAY.minus_days(window), window, TODAY)
     }
 
     #[test]
@@ -166,8 +166,8 @@ mod tests {
 
     #[test]
     fn days_before_a_sku_was_known_do_not_count() {
-        let demand = Demand::of(&days(&[(6, 0), (6, 0)]), TODAY.minus(2), 28, TODAY).unwrap();
-        assert_eq!((demand.days(), demand.from), (2, TODAY.minus(2)));
+        let demand = Demand::of(&days(&[(6, 0), (6, 0)]), TODAY.minus_days(2), 28, TODAY).unwrap();
+        assert_eq!((demand.days(), demand.from), (2, TODAY.minus_days(2)));
         assert!((demand.per_day() - 6.0).abs() < 1e-12);
     }
 

@@ -17,7 +17,7 @@ use super::{
     demand::{Demand, real},
     settings::{SafetyStock, ServiceLevel, Settings},
 };
-use crate::day::DAY_SECONDS;
+use crate::time::DAY_SECONDS;
 
 /// Less than this is a rounding error of the floating point, and not a part of a unit.
 const ROUNDING: f64 = 1e-9;
@@ -91,11 +91,17 @@ fn ceil(units: f64) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::day::Day;
+    use crate::time::Day;
 
     fn demand(units: u64, days: u64, deviation_thousandths: u64) -> Demand {
         let until = Day::from_epoch_days(1_000);
-        Demand { units, in_stock_seconds: days * DAY_SECONDS, deviation_thousandths, from: until.minus(days), until }
+        Demand {
+            units,
+            in_stock_seconds: days * DAY_SECONDS,
+            deviation_thousandths,
+            from: until.minus_days(days),
+            until,
+        }
     }
 
     fn level(ten_thousandths: u64) -> ServiceLevel {

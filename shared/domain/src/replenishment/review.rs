@@ -13,16 +13,17 @@
 //! first look of each day.
 
 use crate::{
-    day::Day,
-    ids::{AlertId, Sku},
-    limits::{MAX_OUT_DAYS, MAX_QUANTITY},
+    ids::{AlertId, Sku, Supplier},
+    limits::MAX_OUT_DAYS,
+    purchase::sizing::order_quantity,
+    quantity::Quantity,
     replenishment::{
         demand::{DayOfSales, Demand},
         reorder::ReorderPoint,
         settings::{OnAlert, Settings},
     },
     stock::StockView,
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 
 /// What there is of a SKU in all channels, and what is on its way.
@@ -111,12 +112,12 @@ pub struct Alert {
     pub sight: Sight,
     /// The reorder point then.
     pub reorder_point: u64,
-    /// Units that the settings would have ordered then.
-    pub quantity: u64,
+    /// Units that the settings order then.
+    pub quantity: Option<Quantity>,
     /// What is to happen because of it.
     pub on_alert: OnAlert,
     /// From whom it is bought.
-    pub supplier: Option<crate::ids::Reference>,
+    pub supplier: Option<Supplier>,
     /// When somebody was told.
     pub told_at: Option<Timestamp>,
     /// When supply had come.
@@ -215,21 +216,16 @@ fn alert(look: &Look<'_>, reorder: &ReorderPoint, learned: &Learned) -> Alert {
     }
 }
 
-/// Units that bring the position to the reorder point and so many days of average sales above it: at least the supplier's minimum, in
-/// whole packs.
+/// Units that the settings order at this position; nothing above the reorder point.
 #[must_use]
-pub fn quantity(settings: &Settings, demand: Option<&Demand>, reorder: &ReorderPoint, position: i64) -> u64 {
-    let cover = demand.map_or(0, |demand| {
-        let seconds = u128::from(demand.in_stock_seconds.max(1));
-        let sold = u128::from(demand.units) * u128::from(crate::day::DAY_SECONDS) * u128::from(settings.cover_days);
-        u64::try_from(sold.div_ceil(seconds)).unwrap_or(u64::MAX)
-    });
-    let target = i128::from(reorder.units) + i128::from(cover);
-    let lacking = u64::try_from((target - i128::from(position)).max(1)).unwrap_or(u64::MAX);
-    let wanted = lacking.max(settings.minimum_order).min(MAX_QUANTITY);
-    let pack = settings.pack_size.max(1);
-    let packs = if wanted.div_ceil(pack) * pack > MAX_QUANTITY { wanted / pack } else { wanted.div_ceil(pack) };
-    packs.max(1) * pack
+pub fn quantity(
+    settings: &Settings,
+    demand: Option<&Demand>,
+    reorder: &ReorderPoint,
+    position: i64,
+) -> Option<Quantity> {
+    let per_day = demand.map_or(0.0, Demand::per_day);
+    order_quantity(settings.order, settings.supplies, reorder.units, position, per_day)
 }
 
 /// Takes the average anew. What is known is kept where the window says nothing.
@@ -250,7 +246,7 @@ fn learn(learned: &mut Learned, days: &[DayOfSales], out: &[(Day, u64)], window_
 /// Since when nothing is available, and how many seconds of that belong to which day.
 fn out_of_stock(since: Option<Timestamp>, sight: &Sight) -> (Option<Timestamp>, Vec<(Day, u64)>) {
     let (now, is_out) = (sight.as_of, sight.available == 0);
-    let midnight = Day::of(now).start();
+    let midnight = Day::of(now).begins_at();
     match since {
         None => (is_out.then_some(now), Vec::new()),
         Some(since) if !is_out => (None, spread(since, now)),
@@ -262,9 +258,10 @@ fn out_of_stock(since: Option<Timestamp>, sight: &Sight) -> (Option<Timestamp>, 
 /// Divides the seconds between two instants by days; of a longer time only the latest days count.
 fn spread(since: Timestamp, until: Timestamp) -> Vec<(Day, u64)> {
     let last = Day::of(until);
-    let first = Day::of(since).max(last.minus(MAX_OUT_DAYS));
-    let days = (0..=last.days_since(first)).map(|ahead| first.plus(ahead));
-    let seconds = days.map(|day| (day, day.plus(1).start().min(until).seconds_since(day.start().max(since))));
+    let first = Day::of(since).max(last.minus_days(MAX_OUT_DAYS));
+    let days = (0..=last.days_since(first)).map(|ahead| first.plus_days(ahead));
+    let seconds =
+        days.map(|day| (day, day.plus_days(1).begins_at().min(until).seconds_since(day.begins_at().max(since))));
     seconds.filter(|(_, seconds)| *seconds > 0).collect()
 }
 

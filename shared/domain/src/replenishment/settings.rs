@@ -4,8 +4,10 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     bucket::{MalformedText, exact},
-    ids::Reference,
+    ids::{Currency, Supplier},
     limits::{DEFAULT_COVER_DAYS, DEFAULT_WINDOW_DAYS},
+    purchase::sizing::{Rule, Terms},
+    quantity::Quantity,
 };
 
 /// The chance that a lead time passes without a stockout, in ten-thousandths: 9,500 is 95 %. From one half, below which a safety stock
@@ -133,13 +135,30 @@ pub struct Settings {
     /// What happens when an alert opens.
     pub on_alert: OnAlert,
     /// From whom it is bought.
-    pub supplier: Option<Reference>,
-    /// Units in a pack: only whole packs are ordered.
-    pub pack_size: u64,
-    /// The fewest units that the supplier sells at once.
-    pub minimum_order: u64,
-    /// Days of average sales that an order covers beyond the reorder point.
-    pub cover_days: u64,
+    pub supplier: Option<Supplier>,
+    /// What one unit costs there.
+    pub unit_cost: Option<UnitCost>,
+    /// How much an order brings.
+    pub order: Rule,
+    /// What the supplier delivers.
+    pub supplies: Terms,
+}
+
+/// What one unit costs.
+#[derive(Debug, Clone, PartialEq, Eq)]
+pub struct UnitCost {
+    /// In minor units of the currency.
+    pub minor: u64,
+    /// Which.
+    pub currency: Currency,
+}
+
+/// A supplier of whom nothing is said: any number of units.
+#[must_use]
+pub fn any_number() -> Terms {
+    // The smallest quantity there is.
+    let one = Quantity::new(1).unwrap_or_else(|_| unreachable!("1 is a quantity"));
+    Terms { pack: one, minimum: one }
 }
 
 impl Settings {
@@ -153,9 +172,9 @@ impl Settings {
             safety_stock,
             on_alert: OnAlert::default(),
             supplier: None,
-            pack_size: 1,
-            minimum_order: 1,
-            cover_days: DEFAULT_COVER_DAYS,
+            unit_cost: None,
+            order: Rule::CoverDays(DEFAULT_COVER_DAYS),
+            supplies: any_number(),
         }
     }
 }

@@ -1,12 +1,12 @@
 use proptest::prelude::*;
 
 use super::*;
-use crate::{day::DAY_SECONDS, replenishment::settings::SafetyStock};
+use crate::{purchase::sizing::Terms, replenishment::settings::SafetyStock, time::DAY_SECONDS};
 
 const TODAY: Day = Day::from_epoch_days(20_000);
 
 fn noon() -> Timestamp {
-    TODAY.start().plus_seconds(DAY_SECONDS / 2)
+    TODAY.begins_at().plus_seconds(DAY_SECONDS / 2)
 }
 
 fn sku() -> Sku {
@@ -19,7 +19,7 @@ fn sight(available: u64, on_order: u64) -> Sight {
 
 /// Ten a day for the whole window.
 fn ten_a_day() -> Vec<DayOfSales> {
-    (1..=28).map(|ago| DayOfSales { day: TODAY.minus(ago), units: 10, out_seconds: 0 }).collect()
+    (1..=28).map(|ago| DayOfSales { day: TODAY.minus_days(ago), units: 10, out_seconds: 0 }).collect()
 }
 
 fn settings() -> Settings {
@@ -50,7 +50,10 @@ fn an_alert_opens_at_the_reorder_point_and_not_above_it() {
     }
     let review = look(&learned(), None, &sight(84, 0));
     let alert = opened(&review);
-    assert_eq!((&alert.id, alert.reorder_point, alert.quantity), (&AlertId::of(&sku(), 1), 84, 140));
+    assert_eq!(
+        (&alert.id, alert.reorder_point, alert.quantity.map(Quantity::units)),
+        (&AlertId::of(&sku(), 1), 84, Some(140))
+    );
     assert_eq!((&alert.supplier, alert.on_alert), (&"acme".parse().ok(), OnAlert::Tell));
     let open = review.learned.open.clone().unwrap();
     assert_eq!((open.id, open.supply, open.terms, review.learned.episodes), (alert.id.clone(), 84, 1, 1));
@@ -61,7 +64,7 @@ fn what_is_owed_is_short_even_without_a_reorder_point() {
     let nothing_sells = Learned { looked_on: Some(TODAY), ..Learned::default() };
     assert_eq!(look(&nothing_sells, None, &sight(0, 0)).turn, None);
     let owed = Sight { shortfall: 2, ..sight(0, 0) };
-    assert_eq!(opened(&look(&nothing_sells, None, &owed)).quantity, 2);
+    assert_eq!(opened(&look(&nothing_sells, None, &owed)).quantity, Quantity::new(3).ok());
 }
 
 #[test]
@@ -98,31 +101,30 @@ fn other_terms_may_close_an_alert_too() {
 }
 
 #[test]
-fn an_order_is_at_least_the_minimum_and_in_whole_packs() {
+fn an_order_follows_the_terms_of_the_supplier() {
     let demand = learned().demand;
-    for (pack_size, minimum_order, cover_days, position, ordered) in [
-        (1, 1, 14, 84, 140),
-        (1, 1, 14, -6, 230),
-        (24, 1, 14, 84, 144),
-        (1, 500, 14, 84, 500),
-        (24, 500, 14, 84, 504),
-        (1, 1, 0, 84, 1),
-        (1, 1, 0, 80, 4),
-        (300_000, 1_000_000, 0, 80, 900_000),
+    for (pack, minimum, position, ordered) in [
+        (1, 1, 84, Some(140)),
+        (1, 1, -6, Some(230)),
+        (24, 1, 84, Some(144)),
+        (1, 500, 84, Some(500)),
+        (1, 1, 85, None),
     ] {
-        let settings = Settings { pack_size, minimum_order, cover_days, ..settings() };
+        let quantity = |units| Quantity::new(units).unwrap();
+        let settings = Settings { supplies: Terms { pack: quantity(pack), minimum: quantity(minimum) }, ..settings() };
         let reorder = ReorderPoint::of(&settings, demand.as_ref());
-        assert_eq!(quantity(&settings, demand.as_ref(), &reorder, position), ordered, "{settings:?} {position}");
+        let found = super::quantity(&settings, demand.as_ref(), &reorder, position);
+        assert_eq!(found.map(Quantity::units), ordered, "{settings:?} {position}");
     }
 }
 
 #[test]
 fn the_average_is_taken_once_a_day_and_kept_where_the_window_says_nothing() {
     let known = learned();
-    assert!(!known.is_due(noon()) && known.is_due(TODAY.plus(1).start()));
-    assert_eq!(known.first, Some(TODAY.minus(28)));
+    assert!(!known.is_due(noon()) && known.is_due(TODAY.plus_days(1).begins_at()));
+    assert_eq!(known.first, Some(TODAY.minus_days(28)));
     let empty: Vec<DayOfSales> =
-        (1..=28).map(|ago| DayOfSales { day: TODAY.minus(ago), units: 0, out_seconds: DAY_SECONDS }).collect();
+        (1..=28).map(|ago| DayOfSales { day: TODAY.minus_days(ago), units: 0, out_seconds: DAY_SECONDS }).collect();
     let later = look(&known, Some(&empty), &sight(1_000, 0)).learned;
     assert_eq!(later.demand, known.demand, "nothing was there to be sold");
 }
@@ -130,7 +132,7 @@ fn the_average_is_taken_once_a_day_and_kept_where_the_window_says_nothing() {
 #[test]
 fn seconds_without_stock_are_written_to_their_days() {
     let (day, half) = (DAY_SECONDS, DAY_SECONDS / 2);
-    let at = |seconds: u64| TODAY.start().plus_seconds(seconds);
+    let at = |seconds: u64| TODAY.begins_at().plus_seconds(seconds);
     let cases = [
         ("there is stock", None, 5, noon(), None, vec![]),
         ("it runs out", None, 0, noon(), Some(noon()), vec![]),
@@ -143,7 +145,7 @@ fn seconds_without_stock_are_written_to_their_days() {
             5,
             at(2 * day + 60),
             None,
-            vec![(TODAY, half), (TODAY.plus(1), day), (TODAY.plus(2), 60)],
+            vec![(TODAY, half), (TODAY.plus_days(1), day), (TODAY.plus_days(2), 60)],
         ),
         ("it comes back at midnight", Some(at(half)), 5, at(day), None, vec![(TODAY, half)]),
     ];
@@ -152,18 +154,21 @@ fn seconds_without_stock_are_written_to_their_days() {
         let review = look(&Learned { out_since: since, ..learned() }, None, &sight);
         assert_eq!((review.learned.out_since, review.out), (next, out), "{name}");
     }
-    let long_ago = Learned { out_since: Some(TODAY.minus(200).start()), ..learned() };
+    let long_ago = Learned { out_since: Some(TODAY.minus_days(200).begins_at()), ..learned() };
     assert_eq!(look(&long_ago, None, &sight(5, 10_000)).out.len(), 91);
 }
 
 #[test]
 fn what_is_out_of_stock_now_counts_for_the_average_of_the_same_look() {
     let half = DAY_SECONDS / 2;
-    let yesterday = TODAY.minus(1);
-    let learned =
-        Learned { out_since: Some(yesterday.start().plus_seconds(half)), first: Some(yesterday), ..Learned::default() };
+    let yesterday = TODAY.minus_days(1);
+    let learned = Learned {
+        out_since: Some(yesterday.begins_at().plus_seconds(half)),
+        first: Some(yesterday),
+        ..Learned::default()
+    };
     let days = [
-        DayOfSales { day: yesterday.minus(1), units: 10, out_seconds: 0 },
+        DayOfSales { day: yesterday.minus_days(1), units: 10, out_seconds: 0 },
         DayOfSales { day: yesterday, units: 5, out_seconds: 0 },
     ];
     let demand = look(&learned, Some(&days), &sight(5, 0)).learned.demand.unwrap();
@@ -213,7 +218,7 @@ proptest! {
                 prop_assert_eq!(before, None);
                 alerts += 1;
                 prop_assert_eq!(&alert.id, &AlertId::of(&sku(), alerts));
-                prop_assert!(sight.position() <= 84 && sight.position() + alert.quantity.cast_signed() > 84);
+                prop_assert!(sight.position() <= 84 && sight.position() + alert.quantity.unwrap().units().cast_signed() > 84);
             }
             known = review.learned;
             prop_assert!(known.open.is_some() || sight.position() > 84, "nobody was told");
