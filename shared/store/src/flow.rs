@@ -16,6 +16,7 @@
 //! | `sale` | what a marketplace has sold: recorded, whatever there is |
 //! | `told` | whole orders of a marketplace, and how many units that were |
 //! | `channel` | what a merchant sets for a channel |
+//! | `replenishment` | what sells, when to order, and the alerts that say so |
 //! | `stock` | the merchant's side: settings, movements, counts, transfers, quotas, lists |
 
 mod acquire;
@@ -26,6 +27,7 @@ mod group_commit;
 mod listing;
 mod pools;
 mod queue;
+mod replenishment;
 mod reserve;
 mod resolve;
 mod sale;
@@ -35,6 +37,7 @@ mod terms;
 mod told;
 
 pub use listing::Marked;
+pub use replenishment::{AlertPage, Counted, Reviewed, StoredTerms};
 pub use reserve::Recorded;
 pub use resolve::Resolved;
 pub use stock::{Moved, Occasion, Redistributed, Saved, Shortfall, StoredRule, Transferred, pools_version};

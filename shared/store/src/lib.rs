@@ -50,8 +50,8 @@ use domain::{
 
 pub use fault::{Failure, Fault};
 pub use flow::{
-    Basis, Explained, Marked, Moved, Occasion, Recorded, Redistributed, Resolved, Saved, Shortfall, StoredRule,
-    Transferred, pools_version,
+    AlertPage, Basis, Counted, Explained, Marked, Moved, Occasion, Recorded, Redistributed, Resolved, Reviewed, Saved,
+    Shortfall, StoredRule, StoredTerms, Transferred, pools_version,
 };
 pub use read::Scan;
 

@@ -13,6 +13,7 @@ mod movements;
 mod pools;
 mod quotas;
 mod redistribution;
+mod replenishment;
 mod reserve;
 mod resolve;
 mod retries;

@@ -13,6 +13,7 @@ pub(crate) mod movement;
 pub(crate) mod pool;
 pub(crate) mod record;
 pub(crate) mod release;
+pub(crate) mod replenishment;
 pub(crate) mod rule;
 pub(crate) mod sale;
 pub(crate) mod settings;
