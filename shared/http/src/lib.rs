@@ -18,6 +18,7 @@
 //! twice is refused, because a misspelt `quantiy` must not reserve nothing and look as if it had.
 
 pub mod cart;
+mod date;
 mod document;
 pub mod input;
 pub mod json;
@@ -29,6 +30,7 @@ pub mod response;
 pub mod testing;
 pub mod view;
 
+pub use date::{Date, DateError};
 pub use input::{IfMatch, Input, parse};
 pub use kind::Kind;
 pub use problem::Problem;

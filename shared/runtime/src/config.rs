@@ -9,6 +9,8 @@
 //! | `SYNC_QUEUE_URL` | the queue of listings to look at; the functions of channels only |
 //! | `NEWS_QUEUE_URL` | the queue of orders that channels have told of; likewise |
 //! | `CHANNEL_SECRET_PREFIX` | what the names of channels' secrets begin with; likewise |
+//! | `REVIEW_QUEUE_URL` | the queue of what reordering has to look at; `channel-mark` only |
+//! | `ALERT_TOPIC_ARN` | the topic on which alerts are told; `replenish` only |
 //! | `LOG_LEVEL` | `error`, `warn`, `info` (the default), `debug` or `trace` |
 //! | `DYNAMODB_ENDPOINT`, `SQS_ENDPOINT` | another server than AWS's; local use and tests |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | set by Lambda |
@@ -32,6 +34,10 @@ pub struct Config {
     pub news_queue_url: Option<String>,
     /// What the names of channels' secrets begin with.
     pub channel_secret_prefix: Option<String>,
+    /// The queue of what reordering has to look at.
+    pub review_queue_url: Option<String>,
+    /// The topic on which alerts are told.
+    pub alert_topic_arn: Option<String>,
     /// The AWS region.
     pub region: String,
     /// Where DynamoDB is, if not at AWS.
@@ -63,6 +69,8 @@ impl Config {
             sync_queue_url: variable("SYNC_QUEUE_URL"),
             news_queue_url: variable("NEWS_QUEUE_URL"),
             channel_secret_prefix: variable("CHANNEL_SECRET_PREFIX"),
+            review_queue_url: variable("REVIEW_QUEUE_URL"),
+            alert_topic_arn: variable("ALERT_TOPIC_ARN"),
             region: variable("AWS_REGION").ok_or(MissingVariable("AWS_REGION"))?,
             dynamodb_endpoint: variable("DYNAMODB_ENDPOINT"),
             sqs_endpoint: variable("SQS_ENDPOINT"),

@@ -10,6 +10,7 @@
 //! | [`channels`] | connectors with their secrets, and the queues of channels |
 //! | [`clock`] | the system's clock |
 //! | [`orders`] | orders that wait in a queue |
+//! | [`replenishment`] | what reordering has to look at, and whom it tells |
 //! | [`timers`] | messages that wake `expire` when a hold is over |
 //! | [`lambda`] | the loop: event in, answer out |
 
@@ -20,6 +21,7 @@ pub mod config;
 pub mod lambda;
 pub mod orders;
 mod outcome;
+pub mod replenishment;
 pub mod telemetry;
 pub mod timers;
 
@@ -34,6 +36,7 @@ pub use config::Config;
 pub use lambda::{Error, serve, serve_events};
 pub use orders::Orders;
 pub use outcome::{problem, problem_naming};
+pub use replenishment::{Bell, Reviews};
 pub use timers::{Timer, Timers};
 
 /// What a handler works with. Cheap to clone.
@@ -47,6 +50,10 @@ pub struct App {
     pub orders: Orders,
     /// The channels; only the functions of channels can reach any.
     pub channels: Channels,
+    /// The queue of what reordering has to look at; only `channel-mark` has one.
+    pub reviews: Reviews,
+    /// Who is told of alerts; only `replenish` has anybody to tell.
+    pub bell: Bell,
     /// The clock, the same one that the store reads.
     pub clock: Arc<dyn Clock>,
 }
@@ -55,13 +62,26 @@ impl App {
     /// From its parts.
     #[must_use]
     pub fn new(store: Store, timers: Timers, orders: Orders, clock: Arc<dyn Clock>) -> Self {
-        Self { store, timers, orders, channels: Channels::none(clock.clone()), clock }
+        let channels = Channels::none(clock.clone());
+        Self { store, timers, orders, channels, reviews: Reviews::none(), bell: Bell::log(), clock }
     }
 
     /// With these channels.
     #[must_use]
     pub fn with_channels(self, channels: Channels) -> Self {
         Self { channels, ..self }
+    }
+
+    /// With this queue of what reordering has to look at.
+    #[must_use]
+    pub fn with_reviews(self, reviews: Reviews) -> Self {
+        Self { reviews, ..self }
+    }
+
+    /// With these to tell of alerts.
+    #[must_use]
+    pub fn with_bell(self, bell: Bell) -> Self {
+        Self { bell, ..self }
     }
 
     /// The current instant.
@@ -141,7 +161,21 @@ impl App {
         if let Some(queue) = queue(&config.news_queue_url) {
             channels = channels.with_news(queue);
         }
-        Ok(app.with_channels(channels))
+        let reviews = config.review_queue_url.as_ref().map_or_else(Reviews::none, |url| {
+            Reviews::new(aws_sdk_sqs::Client::new(&aws::of_function(&config, config.sqs_endpoint.as_deref())), url)
+        });
+        Ok(app.with_channels(channels).with_reviews(reviews))
+    }
+
+    /// As [`Self::from_env`], with the topic on which alerts are told.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env_for_replenishment() -> Result<Self, Error> {
+        let config = Config::from_env()?;
+        let topic = config.alert_topic_arn.clone().ok_or(config::MissingVariable("ALERT_TOPIC_ARN"))?;
+        let client = aws_sdk_sns::Client::new(&aws::of_function(&config, None));
+        Ok(Self::connected(&config, Timers::none(), Orders::none()).await.with_bell(Bell::topic(client, topic)))
     }
 
     async fn connected(config: &Config, timers: Timers, orders: Orders) -> Self {
