@@ -39,7 +39,7 @@ pub struct EventFunction {
 }
 
 /// All functions behind routes.
-fn http_handlers() -> [(&'static str, HttpHandler); 8] {
+fn http_handlers() -> [(&'static str, HttpHandler); 9] {
     macro_rules! handler {
         ($name:literal, $function:ident) => {
             ($name, |app, request| async move { $function::handle(&app, &request).await }.boxed_local())
@@ -54,11 +54,12 @@ fn http_handlers() -> [(&'static str, HttpHandler); 8] {
         handler!("order-intake", order_intake),
         handler!("channel-settings", channel_settings),
         handler!("webhook", webhook),
+        handler!("replenishment", replenishment),
     ]
 }
 
 /// All functions behind event sources.
-fn event_handlers() -> [(&'static str, EventHandler); 7] {
+fn event_handlers() -> [(&'static str, EventHandler); 8] {
     macro_rules! handler {
         ($name:literal, $function:ident) => {
             ($name, |app, event| async move { Ok($function::handle(&app, event).await?) }.boxed_local())
@@ -72,6 +73,7 @@ fn event_handlers() -> [(&'static str, EventHandler); 7] {
         handler!("channel-sync", channel_sync),
         handler!("channel-intake", channel_intake),
         handler!("channel-poll", channel_poll),
+        handler!("replenish", replenish),
     ]
 }
 

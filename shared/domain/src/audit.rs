@@ -8,16 +8,21 @@
 //! | `I2` | the units of confirmed reservations = sold + the holds that a confirmed reservation names: each sale counted once |
 //! | `I3` | every hold that an active reservation names is in its bucket: no sale without a unit |
 //! | `I4` | a reservation's allocations sum exactly to its lines, or it has none and owns nothing |
+//! | `I6` | what is on its way of a SKU is what its purchase orders are still to bring |
 //! | `I5` | *at rest only*: no hold is over unless a confirmed reservation names it: nothing leaks |
 //!
 //! That nothing is negative needs no check here: decoding refuses a negative number.
 
-use std::{collections::BTreeMap, fmt};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    fmt,
+};
 
 use crate::{
     bucket::{Bucket, BucketId, StockId},
-    ids::{ReservationId, Sku},
+    ids::{PurchaseOrderId, ReservationId, Sku},
     movement::Movement,
+    purchase::{Incoming, OnOrder, PurchaseOrder},
     reservation::{Reservation, Status},
     time::Timestamp,
 };
@@ -29,12 +34,14 @@ pub struct Audit {
     reservations: BTreeMap<ReservationId, Reservation>,
     moved: BTreeMap<StockId, i128>,
     movements: u64,
+    orders: BTreeMap<PurchaseOrderId, PurchaseOrder>,
+    on_order: BTreeMap<Sku, OnOrder>,
 }
 
 /// A broken invariant.
 #[derive(Debug, Clone, PartialEq, Eq)]
 pub struct Violation {
-    /// `I1` to `I5`.
+    /// `I1` to `I6`.
     pub invariant: &'static str,
     /// The item or SKU at fault.
     pub subject: String,
@@ -94,6 +101,16 @@ impl Audit {
         self.reservations.insert(reservation.id.clone(), reservation);
     }
 
+    /// Takes in a purchase order.
+    pub fn purchase_order(&mut self, order: PurchaseOrder) {
+        self.orders.insert(order.id.clone(), order);
+    }
+
+    /// Takes in what is on its way of a SKU.
+    pub fn on_order(&mut self, sku: Sku, on_order: OnOrder) {
+        self.on_order.insert(sku, on_order);
+    }
+
     /// Lets go of a bucket that is no more.
     pub fn forget_bucket(&mut self, id: &BucketId) {
         self.buckets.remove(id);
@@ -128,6 +145,7 @@ impl Audit {
         let mut report = self.counts(now, &sums);
         report.violations.extend(self.units(&sums));
         report.violations.extend(self.reservations.values().flat_map(|record| self.record(record)));
+        report.violations.extend(self.on_their_way());
         if at_rest {
             report.violations.extend(self.leaks(now));
         }
@@ -230,6 +248,34 @@ impl Audit {
             }
         }
         violations
+    }
+
+    /// What the purchase orders say, and what is written of their SKUs.
+    fn on_their_way(&self) -> Vec<Violation> {
+        let mut said: BTreeMap<(&Sku, &PurchaseOrderId), Incoming> = BTreeMap::new();
+        for order in self.orders.values() {
+            let lines = order.lines.as_slice().iter();
+            said.extend(lines.filter_map(|line| Some(((&line.sku, &order.id), order.incoming(&line.sku)?))));
+        }
+        let written = self
+            .on_order
+            .iter()
+            .flat_map(|(sku, on_order)| on_order.orders.iter().map(move |(id, incoming)| ((sku, id), *incoming)));
+        let written: BTreeMap<_, _> = written.collect();
+        let places: BTreeSet<_> = said.keys().chain(written.keys()).collect();
+        let differ = places.into_iter().filter(|place| said.get(place) != written.get(place));
+        let shown = |incoming: Option<&Incoming>| incoming.map_or("nothing".to_owned(), ToString::to_string);
+        differ
+            .map(|place| Violation {
+                invariant: "I6",
+                subject: format!("{} of purchase order {}", place.0, place.1),
+                detail: format!(
+                    "it brings {}, but {} is on its way",
+                    shown(said.get(place)),
+                    shown(written.get(place))
+                ),
+            })
+            .collect()
     }
 
     fn leaks(&self, now: Timestamp) -> Vec<Violation> {
@@ -456,6 +502,36 @@ mod tests {
         let mut audit = Audit::default();
         audit.movement(&movement("a#own".parse::<BucketId>().unwrap().stock, "receive", 3));
         assert_eq!((broken(&audit), audit.report(Timestamp::from_epoch_seconds(1), true).stocks), (vec!["I1"], 1));
+    }
+
+    #[test]
+    fn what_is_on_its_way_is_what_orders_bring() {
+        let order = crate::purchase::tests::order(crate::purchase::Status::Sent, &["milk=3/3", "tea=12/5"]);
+        let tea: Sku = "tea".parse().unwrap();
+        let entry = |text: &str| OnOrder { orders: [(order.id.clone(), text.parse().unwrap())].into(), generation: 1 };
+        let broken = |order: Option<&PurchaseOrder>, on_order: Option<OnOrder>| {
+            let mut audit = Audit::default();
+            order.into_iter().for_each(|order| audit.purchase_order(order.clone()));
+            on_order.into_iter().for_each(|on_order| audit.on_order(tea.clone(), on_order));
+            let report = audit.report(Timestamp::from_epoch_seconds(1), false);
+            report.violations.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        let subject = format!("I6 broken by tea of purchase order {}", order.id);
+        for (name, order, on_order, expected) in [
+            ("as it should be", Some(&order), Some(entry("7@20840")), None),
+            (
+                "another number",
+                Some(&order),
+                Some(entry("8@20840")),
+                Some("it brings 7@20840, but 8@20840 is on its way"),
+            ),
+            ("another day", Some(&order), Some(entry("7@-")), Some("it brings 7@20840, but 7@- is on its way")),
+            ("not written", Some(&order), None, Some("it brings 7@20840, but nothing is on its way")),
+            ("of no order", None, Some(entry("7@20840")), Some("it brings nothing, but 7@20840 is on its way")),
+        ] {
+            let expected: Vec<String> = expected.into_iter().map(|detail| format!("{subject}: {detail}")).collect();
+            assert_eq!(broken(order, on_order), expected, "{name}");
+        }
     }
 
     #[test]

@@ -8,6 +8,7 @@ use std::{collections::BTreeMap, fmt, str::FromStr};
 use crate::{
     bucket::{MalformedText, StockId, exact},
     limits::DEFAULT_STALE_AFTER_SECONDS,
+    purchase::Arrival,
     time::Timestamp,
 };
 
@@ -228,6 +229,8 @@ pub struct Offer {
     pub as_of: Timestamp,
     /// Units that can be had now.
     pub available: u64,
+    /// Units of purchase orders that are to come next and that nobody waits for.
+    pub next: Option<Arrival>,
 }
 
 #[cfg(test)]

@@ -9,6 +9,7 @@
 
 pub mod backtest;
 pub mod demand;
+pub mod ordering;
 pub mod reorder;
 pub mod review;
 pub mod settings;

@@ -16,6 +16,7 @@
 //! | `sale` | what a marketplace has sold: recorded, whatever there is |
 //! | `told` | whole orders of a marketplace, and how many units that were |
 //! | `channel` | what a merchant sets for a channel |
+//! | `purchase` | purchase orders, what is on its way because of them, and receipts of them |
 //! | `replenishment` | what sells, when to order, and the alerts that say so |
 //! | `stock` | the merchant's side: settings, movements, counts, transfers, quotas, lists |
 
@@ -26,6 +27,7 @@ mod decide;
 mod group_commit;
 mod listing;
 mod pools;
+mod purchase;
 mod queue;
 mod replenishment;
 mod reserve;
@@ -37,6 +39,7 @@ mod terms;
 mod told;
 
 pub use listing::Marked;
+pub use purchase::{Opened, Received};
 pub use replenishment::{AlertPage, Counted, Reviewed, StoredTerms};
 pub use reserve::Recorded;
 pub use resolve::Resolved;

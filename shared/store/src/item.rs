@@ -6,6 +6,7 @@ mod channel;
 mod listing;
 mod movement;
 mod pull;
+mod purchase;
 mod replenishment;
 mod reservation;
 mod rule;
@@ -19,6 +20,7 @@ pub(crate) use channel::{decode_channel, encode_channel};
 pub(crate) use listing::{decode_listing, decode_sync, encode_listing, encode_sync};
 pub(crate) use movement::{decode_movement, encode_movement};
 pub(crate) use pull::{decode_pull, encode_pull};
+pub(crate) use purchase::{decode_on_order, decode_purchase_order, encode_on_order, encode_purchase_order};
 pub(crate) use replenishment::{
     day, decode_alert, decode_day, decode_learned, decode_terms, encode_alert, encode_learned, encode_terms, is_untold,
 };
@@ -58,6 +60,8 @@ pub(crate) fn decode(item: &Item) -> Result<Option<StoredItem>, Fault> {
         }
         keys::Kind::Reservation => Ok(Some(StoredItem::Reservation(decode_reservation(item)?))),
         keys::Kind::Movement => Ok(Some(StoredItem::Movement(decode_movement(item)?))),
+        keys::Kind::PurchaseOrder => Ok(Some(StoredItem::PurchaseOrder(Box::new(decode_purchase_order(item)?)))),
+        keys::Kind::OnOrder => decode_on_order(item).map(|(sku, on_order)| Some(StoredItem::OnOrder(sku, on_order))),
         keys::Kind::Shortfall | keys::Kind::Aftermath | keys::Kind::Settings => Ok(None),
         keys::Kind::Unknown => Err(reader.malformed("its key has no known prefix")),
     }

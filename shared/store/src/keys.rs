@@ -2,17 +2,18 @@
 
 use domain::{
     bucket::{BucketId, StockId},
-    ids::{AlertId, Channel, MovementId, ReservationId, Sku},
+    ids::{AlertId, Channel, MovementId, PurchaseOrderId, ReservationId, Sku},
     listing::ListingId,
     movement::Movement,
+    purchase::PurchaseOrder,
     time::{Day, Timestamp},
 };
 
 /// Partition key; there is no sort key.
 pub(crate) const PK: &str = "pk";
 
-/// The sparse index that lists homes, movements, shortfalls, rules, channels, listings and marketplaces' lines. No write of
-/// a bucket touches it.
+/// The sparse index that lists homes, movements, shortfalls, rules, channels, listings, marketplaces' lines and purchase orders. No
+/// write of a bucket touches it.
 pub(crate) const INDEX: &str = "lists";
 /// Partition key of the index: which list.
 pub(crate) const LIST: &str = "list";
@@ -46,6 +47,8 @@ const PULL: &str = "Y#";
 pub(crate) const CHANNEL: &str = "C#";
 const AFTERMATH: &str = "B#";
 const RULE: &str = "Q#";
+const PURCHASE_ORDER: &str = "P#";
+const ON_ORDER: &str = "I#";
 const TERMS: &str = "N#";
 const LEARNED: &str = "U#";
 const SALES: &str = "D#";
@@ -58,6 +61,8 @@ pub(crate) enum Kind {
     Movement,
     Shortfall,
     Aftermath,
+    PurchaseOrder,
+    OnOrder,
     /// What says nothing about units: what a merchant has set, and how far a channel has followed.
     Settings,
     Unknown,
@@ -71,6 +76,8 @@ pub(crate) fn kind(key: &str) -> Kind {
         Some(MOVEMENT) => Kind::Movement,
         Some(SHORTFALL) => Kind::Shortfall,
         Some(AFTERMATH) => Kind::Aftermath,
+        Some(PURCHASE_ORDER) => Kind::PurchaseOrder,
+        Some(ON_ORDER) => Kind::OnOrder,
         Some(CHANNEL | LISTING | SYNC | PULL | RULE | TERMS | LEARNED | SALES | ALERT) => Kind::Settings,
         _ => Kind::Unknown,
     }
@@ -169,6 +176,39 @@ pub(crate) fn rule(sku: &Sku) -> String {
     format!("{RULE}{sku}")
 }
 
+pub(crate) fn purchase_order(id: &PurchaseOrderId) -> String {
+    format!("{PURCHASE_ORDER}{id}")
+}
+
+/// What is on its way of a SKU.
+pub(crate) fn on_order(sku: &Sku) -> String {
+    format!("{ON_ORDER}{sku}")
+}
+
+/// The list of purchase orders that are open, or of those that are closed.
+pub(crate) fn purchase_list(closed: bool) -> &'static str {
+    if closed { "purchase-orders-closed" } else { "purchase-orders" }
+}
+
+/// What the places in that list begin with.
+pub(crate) fn purchase_rank_prefix(closed: bool) -> &'static str {
+    if closed { "c" } else { "o" }
+}
+
+/// The list of a purchase order, and its place in it: by time, then by id.
+pub(crate) fn purchase_order_place(order: &PurchaseOrder) -> (&'static str, String) {
+    let closed = order.status.is_final();
+    let rank = format!("{}{:010}#{}", purchase_rank_prefix(closed), order.created_at.epoch_seconds(), order.id);
+    (purchase_list(closed), rank)
+}
+
+/// The key of the purchase order at this place in either list; nothing if none can be there.
+pub(crate) fn purchase_order_at(rank: &str) -> Option<String> {
+    let (seconds, id) = rank.strip_prefix(['o', 'c'])?.split_once('#')?;
+    let is_time = seconds.len() == 10 && seconds.bytes().all(|byte| byte.is_ascii_digit());
+    is_time.then(|| id.parse().ok().as_ref().map(purchase_order)).flatten()
+}
+
 /// What the places of a SKU's homes begin with in the list of all homes.
 pub(crate) fn homes_of(sku: &Sku) -> String {
     format!("{sku}#")
@@ -218,6 +258,11 @@ pub(crate) fn alert_at(rank: &str) -> Option<String> {
 /// The alert of this key; nothing if it is that of something else.
 pub(crate) fn alert_of(key: &str) -> Option<AlertId> {
     key.strip_prefix(ALERT)?.parse().ok()
+}
+
+/// The SKU of which this key says what is on its way; nothing if it is that of something else.
+pub(crate) fn on_order_of(key: &str) -> Option<Sku> {
+    key.strip_prefix(ON_ORDER)?.parse().ok()
 }
 
 /// The reservation of this key; nothing if it is that of something else.

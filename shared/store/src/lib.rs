@@ -43,15 +43,17 @@ use std::{collections::HashMap, sync::Arc};
 use aws_sdk_dynamodb::{Client, types::AttributeValue};
 use domain::{
     bucket::{Bucket, BucketId},
+    ids::Sku,
     movement::Movement,
+    purchase::{OnOrder, PurchaseOrder},
     reservation::Reservation,
     time::{Clock, Timestamp},
 };
 
 pub use fault::{Failure, Fault};
 pub use flow::{
-    AlertPage, Basis, Counted, Explained, Marked, Moved, Occasion, Recorded, Redistributed, Resolved, Reviewed, Saved,
-    Shortfall, StoredRule, StoredTerms, Transferred, pools_version,
+    AlertPage, Basis, Counted, Explained, Marked, Moved, Occasion, Opened, Received, Recorded, Redistributed, Resolved,
+    Reviewed, Saved, Shortfall, StoredRule, StoredTerms, Transferred, pools_version,
 };
 pub use read::Scan;
 
@@ -76,6 +78,10 @@ pub enum StoredItem {
     Reservation(Reservation),
     /// A movement.
     Movement(Movement),
+    /// A purchase order.
+    PurchaseOrder(Box<PurchaseOrder>),
+    /// What is on its way of a SKU.
+    OnOrder(Sku, OnOrder),
 }
 
 /// One page of a list.
@@ -103,6 +109,8 @@ pub fn encode(stored: &StoredItem) -> Item {
         StoredItem::Bucket(id, bucket) => item::encode_bucket(id, bucket),
         StoredItem::Reservation(record) => item::encode_reservation(record),
         StoredItem::Movement(movement) => item::encode_movement(movement),
+        StoredItem::PurchaseOrder(order) => item::encode_purchase_order(order),
+        StoredItem::OnOrder(sku, on_order) => item::encode_on_order(sku, on_order),
     }
 }
 

@@ -5,14 +5,15 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use aws_sdk_dynamodb::types::{AttributeValue, KeysAndAttributes};
 use domain::{
     bucket::{Bucket, BucketId},
-    ids::ReservationId,
+    ids::{ReservationId, Sku},
+    purchase::OnOrder,
     reservation::Reservation,
 };
 
 use crate::{
     Fault, Item, Page, Store, StoredItem,
     fault::{Class, classify},
-    item::{decode, decode_bucket, decode_reservation, text},
+    item::{decode, decode_bucket, decode_on_order, decode_reservation, text},
     keys,
 };
 
@@ -80,6 +81,22 @@ impl Store {
         let found = self.batch_get(by_key.keys().cloned().collect()).await?;
         let decoded = by_key.into_iter().filter_map(|(key, id)| Some((id, found.get(&key)?)));
         decoded.map(|(id, item)| Ok((id, decode_bucket(item)?))).collect()
+    }
+
+    /// Those of these buckets that exist, and what is on its way of these SKUs.
+    pub(crate) async fn get_buckets_and_on_order(
+        &self,
+        ids: BTreeSet<BucketId>,
+        skus: BTreeSet<Sku>,
+    ) -> Result<(BTreeMap<BucketId, Bucket>, BTreeMap<Sku, OnOrder>), Fault> {
+        let keys = ids.iter().map(keys::bucket).chain(skus.iter().map(keys::on_order));
+        let found = self.batch_get(keys.collect()).await?;
+        let buckets = ids.into_iter().filter_map(|id| Some((found.get(&keys::bucket(&id))?, id)));
+        let on_order = skus.iter().filter_map(|sku| found.get(&keys::on_order(sku)));
+        Ok((
+            buckets.map(|(item, id)| Ok((id, decode_bucket(item)?))).collect::<Result<_, Fault>>()?,
+            on_order.map(decode_on_order).collect::<Result<_, Fault>>()?,
+        ))
     }
 
     /// Some of these buckets, for a look where any of them will do: what one request, of at most a hundred keys, does not answer at once

@@ -76,7 +76,8 @@ pub fn uncounted_sale(new: Option<&Item>) -> Option<ReservationId> {
 /// The SKU of which there are other units, or of which others are on their way; and with that perhaps too few. None for other items.
 #[must_use]
 pub fn sku_with_other_position(old: Option<&Item>, new: Option<&Item>) -> Option<Sku> {
-    stock_with_other_units(old, new).map(|stock| stock.sku)
+    let incoming = || keys::on_order_of(keys::of(new.or(old)?)).filter(|_| old != new);
+    stock_with_other_units(old, new).map(|stock| stock.sku).or_else(incoming)
 }
 
 /// The alert that has opened and of which nobody was told. None for other items.

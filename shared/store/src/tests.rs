@@ -11,6 +11,7 @@ mod listing;
 mod mishap;
 mod movements;
 mod pools;
+mod purchase;
 mod quotas;
 mod redistribution;
 mod replenishment;

@@ -11,6 +11,7 @@ pub(crate) mod hold;
 pub(crate) mod listing;
 pub(crate) mod movement;
 pub(crate) mod pool;
+pub(crate) mod purchase;
 pub(crate) mod record;
 pub(crate) mod release;
 pub(crate) mod replenishment;

@@ -15,7 +15,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     bucket::{Bucket, BucketId, StockId},
     channel::Overflow,
-    ids::ReservationId,
+    ids::{ReservationId, Sku},
+    purchase::OnOrder,
     quantity::Quantity,
     refusal::Refusal,
     time::Timestamp,
@@ -117,10 +118,28 @@ impl Store {
     /// # Errors
     /// Refused with `UnknownSku`, naming all that have none; or a fault.
     pub(crate) async fn pools_of(&self, stocks: &[StockId]) -> Result<(Vec<Pools>, Homes), Failure> {
-        let wanted: BTreeSet<BucketId> =
-            stocks.iter().flat_map(|stock| [stock.home(), stock.shared().home()]).collect();
         let as_of = self.now();
-        let homes = self.get_buckets(wanted).await?;
+        let homes = self.get_buckets(homes_of(stocks)).await?;
+        self.choose(stocks, Homes { as_of, homes }).await
+    }
+
+    /// The same, and what is on its way of their SKUs, all in one read.
+    ///
+    /// # Errors
+    /// As [`Store::pools_of`].
+    pub(crate) async fn pools_and_on_order_of(
+        &self,
+        stocks: &[StockId],
+    ) -> Result<(Vec<Pools>, Homes, BTreeMap<Sku, OnOrder>), Failure> {
+        let as_of = self.now();
+        let skus = stocks.iter().map(|stock| stock.sku.clone()).collect();
+        let (homes, on_order) = self.get_buckets_and_on_order(homes_of(stocks), skus).await?;
+        let (pools, homes) = self.choose(stocks, Homes { as_of, homes }).await?;
+        Ok((pools, homes, on_order))
+    }
+
+    async fn choose(&self, stocks: &[StockId], found: Homes) -> Result<(Vec<Pools>, Homes), Failure> {
+        let Homes { as_of, homes } = found;
         let (mut pools, mut skus) = (Vec::with_capacity(stocks.len()), Vec::new());
         for stock in stocks {
             let shared = stock.shared();
@@ -168,6 +187,11 @@ impl Store {
             (missing, _) => Ok(own.and(shared, missing)),
         }
     }
+}
+
+/// The homes that may serve these.
+fn homes_of(stocks: &[StockId]) -> BTreeSet<BucketId> {
+    stocks.iter().flat_map(|stock| [stock.home(), stock.shared().home()]).collect()
 }
 
 /// What is missing of a line of which so many units are available elsewhere.

@@ -91,6 +91,12 @@ impl Store {
         for round in 0..MAX_ROUNDS {
             let stored = self.replenishment(sku).await?;
             let version = stored.as_ref().map_or(0, |stored| stored.version);
+            // Asked for again after it was written: the version that was asked for, with these terms, one later is ours.
+            let is_ours =
+                |seen: u64| version == seen + 1 && stored.as_ref().is_some_and(|stored| stored.settings == *settings);
+            if if_match.is_some_and(is_ours) {
+                return Ok(Saved { created: false, version });
+            }
             if if_match.is_some_and(|seen| seen != version) {
                 return Err(Refusal::PreconditionFailed { version }.into());
             }
@@ -167,7 +173,7 @@ impl Store {
                 return Ok(Some(reviewed(terms, sight, review)));
             }
             review.learned.version = learned.version + 1;
-            if self.write_all(self.news(sku, learned.version, &review)).await? {
+            if self.write_together(self.news(sku, learned.version, &review)).await? {
                 return Ok(Some(reviewed(terms, sight, review)));
             }
             Pauses::of(&keys::learned(sku)).pause(round).await;
@@ -184,14 +190,6 @@ impl Store {
             Turn::Closed(id) => writes::close(id, self.now()),
         }));
         all
-    }
-
-    /// All of these or none. Whether they were applied.
-    async fn write_all(&self, writes: Vec<Write>) -> Result<bool, Fault> {
-        match &writes[..] {
-            [alone] => Ok(matches!(self.write(alone).await?, Written::Applied(_))),
-            _ => Ok(self.transact(writes).await? == Transacted::Applied),
-        }
     }
 
     /// The terms, and what is learned.
@@ -224,25 +222,19 @@ impl Store {
     /// What there is of a SKU and what is on its way, as if all of it had been seen at once.
     async fn sight(&self, sku: &Sku) -> Result<Sight, Failure> {
         for round in 0..MAX_ROUNDS {
-            let before = self.on_its_way(sku).await?;
+            let before = self.on_order(sku).await?;
             let views = self.pools(sku).await?;
             let homes: BTreeMap<BucketId, u64> = views.iter().map(generation).collect();
             let again = self.get_buckets(homes.keys().cloned()).await?;
             let stands = |(id, seen): (&BucketId, &u64)| {
                 again.get(id).and_then(|bucket| bucket.home()).is_some_and(|home| home.generation == *seen)
             };
-            if homes.iter().all(stands) && self.on_its_way(sku).await? == before {
-                return Ok(Sight::of(&views, before.0));
+            if homes.iter().all(stands) && self.on_order(sku).await?.generation == before.generation {
+                return Ok(Sight::of(&views, before.units()));
             }
             Pauses::of(sku.as_str()).pause(round).await;
         }
         Err(Refusal::Contended.into())
-    }
-
-    /// Units on their way, and how often that has changed.
-    #[expect(clippy::unused_async, reason = "read from the table once there are purchase orders")]
-    async fn on_its_way(&self, _: &Sku) -> Result<(u64, u64), Fault> {
-        Ok((0, 0))
     }
 }
 

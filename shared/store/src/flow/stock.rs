@@ -15,7 +15,7 @@ use domain::{
     refusal::Refusal,
     reservation::Reservation,
     stock::{Settings, StockView},
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 
 pub use list::Shortfall;
@@ -66,12 +66,12 @@ impl Store {
     }
 
     /// What can be sold of SKUs in channels now, in the order asked for: what the channel's own home has, else the shared one; of a channel
-    /// that may borrow, what both have.
+    /// that may borrow, what both have. And what of purchase orders is to come next: that is read with the homes, in the same request.
     ///
     /// # Errors
     /// As [`Store::stock`].
     pub async fn availability(&self, stocks: &[StockId]) -> Result<Vec<Offer>, Failure> {
-        let (pools, homes) = self.pools_of(stocks).await?;
+        let (pools, homes, on_order) = self.pools_and_on_order_of(stocks).await?;
         let read: BTreeSet<StockId> = pools.iter().flat_map(Pools::all).cloned().collect();
         let read: Vec<StockId> = read.into_iter().collect();
         let views = self.view_from(&read, Records::OfOverdue, Some(homes)).await?;
@@ -80,7 +80,10 @@ impl Store {
             let views = || pools.all().filter_map(|pool| found.get(pool));
             // All of them were seen at the same instant, and there is one at least.
             let as_of = views().map(|view| view.as_of).min().unwrap_or_default();
-            Offer { stock: stock.clone(), as_of, available: views().map(|view| view.level().available).sum() }
+            // Units that come cover a shortfall first.
+            let awaited = views().map(|view| view.level().shortfall).sum();
+            let next = on_order.get(&stock.sku).and_then(|on_order| on_order.next(Day::of(as_of), awaited));
+            Offer { stock: stock.clone(), as_of, available: views().map(|view| view.level().available).sum(), next }
         });
         Ok(offers.collect())
     }

@@ -311,6 +311,8 @@ impl Bench {
                     StoredItem::Bucket(id, bucket) => audit.bucket(id, bucket),
                     StoredItem::Reservation(reservation) => audit.reservation(reservation),
                     StoredItem::Movement(movement) => audit.movement(&movement),
+                    StoredItem::PurchaseOrder(order) => audit.purchase_order(*order),
+                    StoredItem::OnOrder(sku, on_order) => audit.on_order(sku, on_order),
                 }
             }
         }

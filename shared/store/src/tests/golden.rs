@@ -8,6 +8,7 @@ use domain::{
     group_commit::Commit,
     ids::{Channel, MovementId},
     movement::{Movement, MovementKind, MovementRequest},
+    purchase::{Incoming, PurchaseOrder, Step},
     quantity::Quantity,
     redistribution::{Memory, Rule, Weights},
     reservation::{CancelReason, Kind, Reservation, Status},
@@ -20,8 +21,8 @@ use crate::{
     StoredRule,
     table::Write,
     write::{
-        channel, child, credit, decide, force, give_back, group, hold, movement as moves, pool, record, release, rule,
-        sale, settings, settle,
+        channel, child, credit, decide, force, give_back, group, hold, movement as moves, pool, purchase, record,
+        release, rule, sale, settings, settle,
         transfer::{Target, transfer},
     },
 };
@@ -243,9 +244,28 @@ fn golden_of_sales_and_channels() {
     ]);
 }
 
+fn purchases() -> Vec<(&'static str, Vec<Write>)> {
+    let tea = stock("tea").sku;
+    let sent = PurchaseOrder::open(&super::purchase::new("k", &["milk=3/0", "tea=12/0@450"], true), at(0));
+    let came = [(tea.clone(), Quantity::new(5).unwrap())].into();
+    let received = sent.received(&came, at(9)).unwrap();
+    let canceled = received.after(Step::Cancel, at(10)).unwrap().unwrap();
+    let incoming = |text: &str| text.parse::<Incoming>().unwrap();
+    let (twelve, seven) = (incoming("12@20840"), incoming("7@-"));
+    vec![
+        ("purchase_create", vec![purchase::create(&sent)]),
+        ("purchase_replace", vec![purchase::replace(&received)]),
+        ("purchase_close", vec![purchase::replace(&canceled)]),
+        ("on_order_first", vec![purchase::first(&tea, &sent.id, twelve)]),
+        ("on_order_add", vec![purchase::add(&tea, &sent.id, twelve)]),
+        ("on_order_change", vec![purchase::change(&tea, &sent.id, twelve, seven)]),
+        ("on_order_remove", vec![purchase::remove(&tea, &sent.id, seven)]),
+    ]
+}
+
 fn compare(goldens: Vec<(&str, Vec<Write>)>) {
     insta::with_settings!({ snapshot_path => "../../tests/golden", prepend_module_to_snapshot => false, omit_expression => true }, {
-        for (name, writes) in goldens.into_iter().chain(transfers()) {
+        for (name, writes) in goldens.into_iter().chain(transfers()).chain(purchases()) {
             insta::assert_snapshot!(name, show(&writes));
         }
     });

@@ -211,6 +211,8 @@ impl Shop {
                 StoredItem::Bucket(id, bucket) => audit.bucket(id, bucket),
                 StoredItem::Reservation(record) => audit.reservation(record),
                 StoredItem::Movement(movement) => audit.movement(&movement),
+                StoredItem::PurchaseOrder(order) => audit.purchase_order(*order),
+                StoredItem::OnOrder(sku, on_order) => audit.on_order(sku, on_order),
             }
         }
         audit.report(self.stack.clock().now(), at_rest)

@@ -76,7 +76,7 @@ impl Store {
     }
 
     /// Units that arrive after a peak was announced are split for it, too. A failure is left to the shoppers, who split as well.
-    pub(super) async fn split_what_came(&self, movement: &Movement) {
+    pub(crate) async fn split_what_came(&self, movement: &Movement) {
         if movement.delta > 0
             && let Err(fault) = self.open_ahead(&movement.stock).await
         {
