@@ -6,5 +6,6 @@ mod channels;
 mod concurrency;
 mod drift;
 mod expiry;
+mod reorder;
 mod same_sku;
 mod twice;
