@@ -39,7 +39,7 @@ pub struct EventFunction {
 }
 
 /// All functions behind routes.
-fn http_handlers() -> [(&'static str, HttpHandler); 9] {
+fn http_handlers() -> [(&'static str, HttpHandler); 10] {
     macro_rules! handler {
         ($name:literal, $function:ident) => {
             ($name, |app, request| async move { $function::handle(&app, &request).await }.boxed_local())
@@ -55,6 +55,7 @@ fn http_handlers() -> [(&'static str, HttpHandler); 9] {
         handler!("channel-settings", channel_settings),
         handler!("webhook", webhook),
         handler!("replenishment", replenishment),
+        handler!("purchase-orders", purchase_orders),
     ]
 }
 

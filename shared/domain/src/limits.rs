@@ -122,8 +122,9 @@ pub const MAX_PURCHASE_LINES: usize = 33;
 /// are less than 4 KB, one read unit.
 pub const MAX_ORDERS_ON_THEIR_WAY: usize = 100;
 
-/// The highest cost of one unit, in minor units of its currency: with the most units of a line the product stays far below 2^63.
-pub const MAX_UNIT_COST_MINOR: u64 = 1_000_000_000_000;
+/// The highest cost of one unit, in minor units of its currency: a million with two decimals. With the most units on the most lines the sum
+/// is below 2^53, so that every reader of JSON has it exactly.
+pub const MAX_UNIT_COST_MINOR: u64 = 100_000_000;
 
 /// Items on a page of a list.
 pub const MAX_PAGE: usize = 100;
@@ -187,6 +188,8 @@ mod tests {
         for (name, limit, stated) in seconds {
             assert_eq!(limit, stated, "{name}, in seconds");
         }
+        assert!(MAX_PURCHASE_LINES as u64 * MAX_QUANTITY * MAX_UNIT_COST_MINOR < 1 << 53, "a sum is exact in JSON");
+        assert_eq!(1 + 3 * MAX_PURCHASE_LINES, 100, "a receipt of all lines is one transaction");
         assert_eq!(MAX_BODY_BYTES, 65_536, "a body, 64 KiB, in bytes");
     }
 

@@ -32,6 +32,12 @@ impl SkuFields {
         self.path(sku, "sku")
     }
 
+    /// All of them, in that order.
+    #[must_use]
+    pub fn into_skus(self) -> Vec<Sku> {
+        self.0
+    }
+
     fn path(&self, sku: &Sku, field: &str) -> String {
         let index = self.0.iter().position(|own| own == sku);
         index.map_or_else(|| "lines".to_owned(), |index| format!("lines[{index}].{field}"))

@@ -40,6 +40,9 @@ pub type Whole = Field<i64>;
 /// A number, perhaps with a fraction.
 pub type Decimal = Field<f64>;
 
+/// Yes or no.
+pub type Flag = Field<bool>;
+
 /// A list of objects.
 pub type List<T> = Field<Vec<T>>;
 
@@ -49,6 +52,7 @@ pub type Nested<T> = Field<Box<T>>;
 const NOT_NULL: &str = "must not be null; leave the field out instead";
 const NO_TEXT: &str = "must be a text in quotes";
 const NO_NUMBER: &str = "must be a number, without quotes";
+const NO_FLAG: &str = "must be true or false, without quotes";
 const NO_WHOLE: &str = "must be a whole number, without quotes or fraction";
 
 impl<'de> Deserialize<'de> for Text {
@@ -57,6 +61,16 @@ impl<'de> Deserialize<'de> for Text {
             Value::String(text) => Self::Given(text),
             Value::Null => Self::Wrong(NOT_NULL),
             _ => Self::Wrong(NO_TEXT),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Flag {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Bool(flag) => Self::Given(flag),
+            Value::Null => Self::Wrong(NOT_NULL),
+            _ => Self::Wrong(NO_FLAG),
         })
     }
 }
@@ -202,6 +216,19 @@ mod tests {
     struct Line {
         sku: Text,
         quantity: Whole,
+    }
+
+    #[test]
+    fn a_flag_is_true_or_false() {
+        for (text, flag) in [
+            ("true", Flag::Given(true)),
+            ("false", Flag::Given(false)),
+            ("null", Flag::Wrong(NOT_NULL)),
+            ("\"true\"", Flag::Wrong(NO_FLAG)),
+            ("1", Flag::Wrong(NO_FLAG)),
+        ] {
+            assert_eq!(serde_json::from_str::<Flag>(text).unwrap(), flag, "{text}");
+        }
     }
 
     #[test]

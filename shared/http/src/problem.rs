@@ -153,7 +153,7 @@ impl Problem {
                 ),
             ),
             Refusal::WrongStatus { status, cannot } => {
-                let status = status.replace('_', " ");
+                let status = if status == "draft" { "a draft".to_owned() } else { status.replace('_', " ") };
                 Self::new(Kind::WrongStatus, format!("The purchase order is {status}: it cannot {cannot}."))
             }
             Refusal::PreconditionFailed { version: 0 } => {

@@ -230,8 +230,7 @@ mod tests {
     fn a_message_reads_back_what_it_writes() {
         assert_eq!(body(&parse(BODY).unwrap()), BODY);
         assert!(parse("{}").unwrap().is_empty());
-        for malformed in ["", r#"{"skus":["a#b"]}"#, r#"{"sales":["short"]}"#, r#"{"alerts":[1]}"#, r#"{"x":[]}"#]
-        {
+        for malformed in ["", r#"{"skus":["a#b"]}"#, r#"{"sales":["short"]}"#, r#"{"alerts":[1]}"#, r#"{"x":[]}"#] {
             assert_eq!(parse(malformed), Err(MalformedToDo), "{malformed}");
         }
     }

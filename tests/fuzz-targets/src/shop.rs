@@ -156,6 +156,8 @@ impl Day<'_> {
                 Ok(Some(StoredItem::Bucket(id, bucket))) => audit.bucket(id, bucket),
                 Ok(Some(StoredItem::Reservation(record))) => audit.reservation(record),
                 Ok(Some(StoredItem::Movement(movement))) => audit.movement(&movement),
+                Ok(Some(StoredItem::PurchaseOrder(order))) => audit.purchase_order(*order),
+                Ok(Some(StoredItem::OnOrder(sku, on_order))) => audit.on_order(sku, on_order),
                 Ok(None) => {}
                 Err(fault) => panic!("{key} was stored, and cannot be read: {fault}"),
             }
@@ -175,6 +177,7 @@ async fn route(app: &App, request: &Request) -> Response {
         "GET /v1/availability" | "GET /v1/reservations/{id}" => availability::handle(app, request).await,
         "POST /v1/orders" | "GET /v1/orders/{id}" => order_intake::handle(app, request).await,
         route if route.contains(" /v1/channels") => channel_settings::handle(app, request).await,
+        route if route.contains(" /v1/purchase-orders") => purchase_orders::handle(app, request).await,
         route if route.contains(" /v1/webhooks") => webhook::handle(app, request).await,
         _ => stock::handle(app, request).await,
     }

@@ -53,6 +53,7 @@ fn refusals() -> Vec<Refusal> {
         Refusal::AlreadyConfirmed { refund_required: false },
         Refusal::ReservationExpired { refund_required: false },
         Refusal::TooManyExtensions,
+        Refusal::WrongStatus { status: "draft", cannot: "be received" },
         Refusal::PreconditionFailed { version: 1 },
         Refusal::InsufficientStock { lines: vec![] },
         Refusal::Contended,
@@ -68,6 +69,7 @@ fn refusals() -> Vec<Refusal> {
             | Refusal::AlreadyConfirmed { .. }
             | Refusal::ReservationExpired { .. }
             | Refusal::TooManyExtensions
+            | Refusal::WrongStatus { .. }
             | Refusal::PreconditionFailed { .. }
             | Refusal::InsufficientStock { .. }
             | Refusal::Contended => {}
@@ -87,6 +89,7 @@ async fn every_declared_answer_can_be_had() {
     shop.fill("tea", 20).await;
     merchants_answers(&shop).await;
     answers_about_vendors(&shop).await;
+    answers_about_purchases(&shop).await;
     shoppers_answers(&shop).await;
     answers_about_bodies(&shop).await;
     let flaky = Flaky::before(shop.stack().dynamodb_endpoint()).await;
@@ -223,6 +226,35 @@ async fn answers_about_vendors(shop: &Shop) {
     shop.get("/v1/webhooks/ebay").await.expect(401);
 }
 
+async fn answers_about_purchases(shop: &Shop) {
+    let nobody = "fedcba9876543210";
+    let nothing = json!({});
+    shop.purchase(&[], &nothing).await.expect(400);
+    shop.purchase(&[("coffee", 1)], &nothing).await.expect(404);
+    shop.purchase(&[("tea", 5)], &nothing).key("bought").await.expect(201);
+    shop.purchase(&[("tea", 6)], &nothing).key("bought").await.expect(422);
+    shop.get("/v1/purchase-orders").await.expect(200);
+    shop.get("/v1/purchase-orders?status=lost").await.expect(400);
+    let [draft, sent] = [json!({}), json!({ "send": true })].map(|more| shop.purchase(&[("milk", 3)], &more));
+    let (draft, sent) = (draft.await.id(), sent.await.id());
+    shop.purchase_order(&draft).await.expect(200);
+    shop.purchase_order("x").await.expect(400);
+    shop.purchase_order(nobody).await.expect(404);
+    shop.receive(&draft, &[("milk", 1)]).await.expect(409);
+    shop.receive(&sent, &[]).await.expect(400);
+    shop.receive(nobody, &[("milk", 1)]).await.expect(404);
+    shop.step(&draft, "acknowledge", &nothing).await.expect(409);
+    for (step, ok) in [("send", 200), ("acknowledge", 200), ("cancel", 200), ("send", 409)] {
+        shop.step("x", step, &nothing).await.expect(400);
+        shop.step(nobody, step, &nothing).await.expect(404);
+        shop.step(&draft, step, &nothing).await.expect(ok);
+    }
+    shop.receive(&sent, &[("milk", 1)]).key("came").await.expect(200);
+    shop.receive(&sent, &[("milk", 2)]).key("came").await.expect(422);
+    shop.receive(&sent, &[("milk", 2)]).await.expect(200);
+    shop.step(&sent, "cancel", &nothing).await.expect(409);
+}
+
 async fn shoppers_answers(shop: &Shop) {
     for sell in [Api::reserve, Api::order] {
         let made = sell(shop, &[("tea", 1)]);
@@ -293,6 +325,11 @@ fn calls_with_bodies(shop: &Shop) -> Vec<Call> {
         shop.run_rule("tea"),
         shop.put("/v1/stock/tea/replenishment", &terms()),
         shop.put("/v1/stock/tea/sales", &json!({ "days": [{ "date": "2017-09-26", "units": 5 }] })),
+        shop.purchase(&[("tea", 1)], &json!({})),
+        shop.step("0123456789abcdef", "send", &json!({})),
+        shop.step("0123456789abcdef", "acknowledge", &json!({})),
+        shop.receive("0123456789abcdef", &[("tea", 1)]),
+        shop.step("0123456789abcdef", "cancel", &json!({})),
     ]
 }
 
@@ -334,6 +371,8 @@ async fn answers_in_an_outage(branch: &Shop, flaky: &Flaky) {
         Call::new(branch, Method::POST, "/v1/webhooks/ebay"),
         branch.quotas("tea"),
         branch.rule("tea"),
+        branch.get("/v1/purchase-orders"),
+        branch.purchase_order("0123456789abcdef"),
         branch.delete("/v1/stock/tea/redistribution"),
         branch.get("/v1/stock/tea/replenishment"),
         branch.delete("/v1/stock/tea/replenishment"),

@@ -127,6 +127,28 @@ impl Api {
         panic!("the order {id} is still queued");
     }
 
+    /// An order from a supplier: `expected_on` and `send` may be in `more`.
+    pub fn purchase(&self, lines: &[(&str, u64)], more: &Value) -> Call {
+        let mut body = json!({ "supplier": "Leaf & Co", "lines": self::lines(lines) });
+        for (name, value) in more.as_object().into_iter().flatten() {
+            body[name] = value.clone();
+        }
+        self.post("/v1/purchase-orders", &body)
+    }
+
+    pub fn purchase_order(&self, id: &str) -> Call {
+        self.get(&format!("/v1/purchase-orders/{id}"))
+    }
+
+    /// `send`, `acknowledge`, `receive` or `cancel`.
+    pub fn step(&self, id: &str, step: &str, body: &Value) -> Call {
+        self.post(&format!("/v1/purchase-orders/{id}/{step}"), body)
+    }
+
+    pub fn receive(&self, id: &str, lines: &[(&str, u64)]) -> Call {
+        self.step(id, "receive", &json!({ "lines": self::lines(lines) }))
+    }
+
     pub fn availability(&self, skus: &[&str]) -> Call {
         let skus: Vec<String> = skus.iter().map(|sku| format!("sku={sku}")).collect();
         self.get(&format!("/v1/availability?{}", skus.join("&")))
