@@ -54,7 +54,9 @@ pub async fn handle_stream(app: &App, event: Event) -> DynamoDbEventResponse {
     let images: Vec<(Option<Item>, Option<Item>)> = event.records.into_iter().map(images).collect();
     let changed: BTreeSet<Changed> = images.iter().filter_map(changed).collect();
     let mut to_do = ToDo::default();
-    images.iter().for_each(|images| add(&mut to_do, images));
+    for images in &images {
+        add(&mut to_do, images);
+    }
     let mut response = DynamoDbEventResponse::default();
     let asked = app.reviews.ask(&to_do).await.is_ok();
     let marked = mark(app, &changed).await.inspect_err(|failure| {

@@ -27,7 +27,9 @@ pub async fn handle_batch(app: &App, event: SqsEvent) -> SqsEventResponse {
         }
     }
     let mut all = ToDo::default();
-    messages.iter().for_each(|(_, to_do)| all.extend(to_do.clone()));
+    for (_, to_do) in &messages {
+        all.extend(to_do.clone());
+    }
     let again = do_all(app, all).await;
     let fails = |to_do: &ToDo| {
         !to_do.sales.is_disjoint(&again.sales)
