@@ -64,7 +64,7 @@ pub(crate) fn settings(input: &mut Input<'_>, body: Body) -> Option<Settings> {
         input.refuse("supplier", "is required where an alert orders");
     }
     let unit_cost = unit_cost(input, body.unit_cost_minor, body.currency);
-    let supplies = Terms {
+    let of_supplier = Terms {
         pack: units(input, "pack_size", body.pack_size).unwrap_or(any_number().pack),
         minimum: units(input, "minimum_order", body.minimum_order).unwrap_or(any_number().minimum),
     };
@@ -76,7 +76,7 @@ pub(crate) fn settings(input: &mut Input<'_>, body: Body) -> Option<Settings> {
         supplier,
         unit_cost,
         order: order?,
-        supplies,
+        supplies: of_supplier,
         ..Settings::new(lead_time?, safety_stock?)
     })
 }
