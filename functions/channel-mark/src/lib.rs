@@ -1,4 +1,9 @@
-//! Says which listings may show a wrong number. No route: fed by the table's stream.
+//! Says what has to be looked at. No route: fed by the table's stream, which has room for two readers, this one and `expire`.
+//!
+//! **For reordering**: sales that are not counted yet, SKUs with other units or others on their way, and alerts that have opened. They go to
+//! the queue that feeds `replenish`, one message for a batch.
+//!
+//! **For channels**: listings that may show a wrong number.
 //!
 //! A bucket whose free units or open shortfall changed marks the listings of its SKU: those of its channel, or of all channels where
 //! it is the shared stock. A channel whose settings changed marks all of its listings. A mark is news if nobody has been told to look: then a message goes to the sync queue. So a rush for one SKU is
@@ -6,7 +11,7 @@
 //!
 //! A listing that is kept up to date by polling is marked too, and left to the next poll.
 //!
-//! What fails comes again with everything behind it; a mark more is a look more.
+//! What fails comes again with everything behind it; a mark more is a look more, and what is asked for twice is found done.
 
 use std::collections::BTreeSet;
 
@@ -22,11 +27,13 @@ use domain::{
     listing::ListingId,
 };
 use futures::{StreamExt, TryStreamExt, stream::iter};
-use runtime::{App, lambda::MalformedEvent};
+use runtime::{App, lambda::MalformedEvent, replenishment::ToDo};
 use serde_json::Value;
 use store::{
     Failure, Fault, Item,
-    stream::{channel_with_other_settings, stock_with_other_units},
+    stream::{
+        channel_with_other_settings, sku_with_other_position, stock_with_other_units, uncounted_sale, untold_alert,
+    },
 };
 
 /// Listings that are marked at the same time.
@@ -44,10 +51,18 @@ pub async fn handle(app: &App, event: Value) -> Result<Value, MalformedEvent> {
 /// Handles a batch of the table's stream.
 pub async fn handle_stream(app: &App, event: Event) -> DynamoDbEventResponse {
     let first = event.records.first().and_then(|record| record.change.sequence_number.clone());
-    let changed: BTreeSet<Changed> = event.records.into_iter().filter_map(changed).collect();
+    let images: Vec<(Option<Item>, Option<Item>)> = event.records.into_iter().map(images).collect();
+    let changed: BTreeSet<Changed> = images.iter().filter_map(changed).collect();
+    let mut to_do = ToDo::default();
+    for images in &images {
+        add(&mut to_do, images);
+    }
     let mut response = DynamoDbEventResponse::default();
-    if let Err(failure) = mark(app, &changed).await {
+    let asked = app.reviews.ask(&to_do).await.is_ok();
+    let marked = mark(app, &changed).await.inspect_err(|failure| {
         tracing::warn!(%failure, changed = changed.len(), "listings were not marked, and come again");
+    });
+    if !asked || marked.is_err() {
         let mut failure = DynamoDbBatchItemFailure::default();
         failure.item_identifier = first;
         response.batch_item_failures.push(failure);
@@ -64,11 +79,22 @@ enum Changed {
     Settings(Channel),
 }
 
-/// What a record changed.
-fn changed(record: EventRecord) -> Option<Changed> {
+/// What there was, and what there is.
+fn images(record: EventRecord) -> (Option<Item>, Option<Item>) {
     // An image that is absent arrives as an empty one; no item is empty, for it has a key.
     let image = |item: serde_dynamo::Item| Some(Item::from(item)).filter(|item| !item.is_empty());
-    let (old, new) = (image(record.change.old_image), image(record.change.new_image));
+    (image(record.change.old_image), image(record.change.new_image))
+}
+
+/// What reordering has to look at because of a record.
+fn add(to_do: &mut ToDo, (old, new): &(Option<Item>, Option<Item>)) {
+    to_do.sales.extend(uncounted_sale(new.as_ref()));
+    to_do.skus.extend(sku_with_other_position(old.as_ref(), new.as_ref()));
+    to_do.alerts.extend(untold_alert(new.as_ref()));
+}
+
+/// What a record changed for channels.
+fn changed((old, new): &(Option<Item>, Option<Item>)) -> Option<Changed> {
     let stock = stock_with_other_units(old.as_ref(), new.as_ref()).map(Changed::Stock);
     stock.or_else(|| channel_with_other_settings(old.as_ref(), new.as_ref()).map(Changed::Settings))
 }
@@ -168,7 +194,7 @@ mod tests {
             (bucket("R#0123456789abcdef", 5, None), bucket("R#0123456789abcdef", 4, None), None),
         ];
         for (old, new, stock) in cases {
-            let found = changed(record(&old, &new)).map(|changed| match changed {
+            let found = changed(&images(record(&old, &new))).map(|changed| match changed {
                 Changed::Stock(stock) => stock.to_string(),
                 Changed::Settings(channel) => panic!("settings of {channel}"),
             });
@@ -186,7 +212,44 @@ mod tests {
             (settings("units:1"), settings("units:1"), None),
             (json!({"pk": {"S": "Y#ebay"}}), json!({"pk": {"S": "Y#ebay"}, "n": {"N": "1"}}), None),
         ] {
-            assert_eq!(changed(record(&old, &new)), expected, "{old} {new}");
+            assert_eq!(changed(&images(record(&old, &new))), expected, "{old} {new}");
+        }
+    }
+
+    #[test]
+    fn reordering_hears_of_sales_units_orders_and_alerts() {
+        let seen = |old: &Value, new: &Value| {
+            let mut to_do = ToDo::default();
+            add(&mut to_do, &images(record(old, new)));
+            runtime::replenishment::body(&to_do)
+        };
+        let sale = |status: &str| json!({"pk": {"S": "R#0123456789abcdef"}, "status": {"S": status}});
+        let with = |mut item: Value, name: &str| {
+            item[name] = json!({"N": "1"});
+            item
+        };
+        let (bucket, on_order) = (json!({"pk": {"S": "S#tea#ebay#3"}, "a": {"N": "5"}}), json!({"pk": {"S": "I#tea"}}));
+        let alert = json!({"pk": {"S": "A#0123456789abcdef"}});
+        let nothing = r#"{"sales":[],"skus":[],"alerts":[]}"#;
+        let of_sale = r#"{"sales":["0123456789abcdef"],"skus":[],"alerts":[]}"#;
+        let of_tea = r#"{"sales":[],"skus":["tea"],"alerts":[]}"#;
+        let of_alert = r#"{"sales":[],"skus":[],"alerts":["0123456789abcdef"]}"#;
+        for (old, new, expected) in [
+            (sale("active"), sale("confirmed"), of_sale),
+            (json!({}), sale("confirmed"), of_sale),
+            (sale("confirmed"), with(sale("confirmed"), "counted"), nothing),
+            (json!({}), sale("active"), nothing),
+            (sale("confirmed"), json!({}), nothing),
+            (json!({}), bucket.clone(), of_tea),
+            (bucket.clone(), bucket.clone(), nothing),
+            (on_order.clone(), with(on_order.clone(), "g"), of_tea),
+            (on_order.clone(), json!({}), of_tea),
+            (json!({}), alert.clone(), of_alert),
+            (alert.clone(), with(alert.clone(), "told_at"), nothing),
+            (alert.clone(), with(alert, "closed_at"), nothing),
+            (json!({}), json!({"pk": {"S": "M#0123456789abcdef"}}), nothing),
+        ] {
+            assert_eq!(seen(&old, &new), expected, "{old} {new}");
         }
     }
 

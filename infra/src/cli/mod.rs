@@ -3,6 +3,8 @@
 //! | command | talks to | does |
 //! |---|---|---|
 //! | [`import`] | the API | receives the rows of a stock file |
+//! | [`import_sales`] | the API | says what was sold on which day, from a file |
+//! | [`backtest`] | nobody | replays such a file: by the rule of this service, and ordering when the shelf is empty |
 //! | [`replay`] | the API | lets real baskets be held, paid for and let go by many shoppers at once |
 //! | [`watch`] | the API | prints a line whenever a SKU's availability changes |
 //! | [`audit`] | the table | checks the invariants of the protocol over everything that is stored |
@@ -14,12 +16,15 @@
 
 mod answer;
 mod audit;
+mod backtest;
 mod baskets;
 mod channels;
 mod client;
 mod dead_letters;
 mod fraction;
+mod history;
 mod import;
+mod import_sales;
 mod receipts;
 mod replay;
 mod report;
@@ -48,6 +53,8 @@ use runtime::aws::{self, Roots, behavior_version, https_client};
 #[derive(Debug, clap::Subcommand)]
 pub enum Command {
     Import(import::Args),
+    ImportSales(import_sales::Args),
+    Backtest(backtest::Args),
     Replay(replay::Args),
     Audit(audit::Args),
     Watch(watch::Args),
@@ -59,6 +66,8 @@ pub enum Command {
 pub async fn run(command: Command) -> ExitCode {
     let done = match command {
         Command::Import(args) => import::run(args).await,
+        Command::ImportSales(args) => import_sales::run(args).await,
+        Command::Backtest(args) => backtest::run(&args),
         Command::Replay(args) => replay::run(args).await,
         Command::Audit(args) => audit::run(args).await,
         Command::Watch(args) => watch::run(args).await,

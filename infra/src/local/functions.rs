@@ -39,7 +39,7 @@ pub struct EventFunction {
 }
 
 /// All functions behind routes.
-fn http_handlers() -> [(&'static str, HttpHandler); 9] {
+fn http_handlers() -> [(&'static str, HttpHandler); 10] {
     macro_rules! handler {
         ($name:literal, $function:ident) => {
             ($name, |app, request| async move { $function::handle(&app, &request).await }.boxed_local())
@@ -54,12 +54,13 @@ fn http_handlers() -> [(&'static str, HttpHandler); 9] {
         handler!("order-intake", order_intake),
         handler!("channel-settings", channel_settings),
         handler!("webhook", webhook),
+        handler!("replenishment", replenishment),
         handler!("purchase-orders", purchase_orders),
     ]
 }
 
 /// All functions behind event sources.
-fn event_handlers() -> [(&'static str, EventHandler); 8] {
+fn event_handlers() -> [(&'static str, EventHandler); 9] {
     macro_rules! handler {
         ($name:literal, $function:ident) => {
             ($name, |app, event| async move { Ok($function::handle(&app, event).await?) }.boxed_local())
@@ -74,6 +75,7 @@ fn event_handlers() -> [(&'static str, EventHandler); 8] {
         handler!("channel-intake", channel_intake),
         handler!("channel-poll", channel_poll),
         handler!("purchasing", purchasing),
+        handler!("replenish", replenish),
     ]
 }
 

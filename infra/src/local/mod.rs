@@ -37,7 +37,7 @@ use std::{collections::BTreeSet, fs::File, path::PathBuf, sync::Arc};
 
 use anyhow::{Context, Result, ensure};
 use domain::order::OrderIdKey;
-use runtime::{App, Orders, Timers, channels::Queue};
+use runtime::{App, Orders, Reviews, Timers, channels::Queue};
 use store::Store;
 use tokio::task::JoinSet;
 
@@ -144,6 +144,7 @@ impl Stack {
             Orders::new(clients.sqs.clone(), queue("order-consumer")?, OrderIdKey::new(ORDER_ID_KEY)),
             Arc::new(clock.clone()),
         );
+        let app = app.with_reviews(Reviews::new(clients.sqs.clone(), queue("replenish")?));
         let app = app.with_channels(options.vendors.channels(Arc::new(clock.clone()), sync, news));
         let app = app.with_erp(options.vendors.erp(Arc::new(clock.clone())));
         let lambda = Lambda::new(app.clone());

@@ -456,7 +456,7 @@ Resources:
             template.routes.iter().any(|route| route.key == "POST /v1/reservations" && route.function == "reserve")
         );
         assert_eq!(template.tables.len(), 1);
-        assert_eq!((template.streams.len(), template.consumers.len()), (2, 4));
+        assert_eq!((template.streams.len(), template.consumers.len()), (2, 5));
         assert!(template.schedules.iter().any(|schedule| schedule.function == "redistribute"));
         let orders = template.queues.iter().find(|queue| queue.id == "OrderQueue").unwrap();
         assert!(orders.properties.fifo && orders.properties.redrive_policy.is_some());

@@ -229,6 +229,11 @@ digest_id! {
 }
 
 digest_id! {
+    /// Names one alert of a SKU; whoever opens it names the same one.
+    AlertId
+}
+
+digest_id! {
     /// What a request asked for, in 16 characters: the same key with another fingerprint is a reused key.
     Fingerprint
 }
@@ -308,6 +313,14 @@ impl MovementId {
     #[must_use]
     pub fn arrival(&self) -> Self {
         Self(digest("transfer-in", &[self.as_str()]))
+    }
+}
+
+impl AlertId {
+    /// The alert of a SKU with this number; the first one has number 1.
+    #[must_use]
+    pub fn of(sku: &Sku, episode: u64) -> Self {
+        Self(digest("alert", &[sku.as_str(), &episode.to_string()]))
     }
 }
 
@@ -434,6 +447,7 @@ mod tests {
         assert_eq!(sale.to_string(), "3LcxIZ0WN-lREU7y");
         let home = StockId { sku: "tea".parse().unwrap(), channel: Channel::shared() };
         assert_eq!(MovementId::of_return(&sale, 2, &home).to_string(), "kYRnE1UPtVLwnQpD");
+        assert_eq!(AlertId::of(&"tea".parse().unwrap(), 3).to_string(), "gVQCJHgeqkDGfrxb");
         assert_eq!(id.spread(), 13_180_460_801_299_105_687);
     }
 

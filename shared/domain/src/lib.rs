@@ -13,7 +13,7 @@
 //! | [`pull`] | how far the orders of a channel have been heard |
 //! | [`publish`] | which number a channel shows, and what it means when it shows another |
 //! | [`sale`] | orders that a marketplace has taken: facts, not requests |
-//! | [`ids`], [`quantity`], [`time`] | the words: SKU, channel, reservation id, units, seconds |
+//! | [`ids`], [`quantity`], [`time`] | the words: SKU, channel, reservation id, units, seconds, days |
 //! | [`bucket`] | where units are: a home and its children, and the holds inside them |
 //! | [`reservation`] | the record that decides holds |
 //! | [`acquire`] | which bucket to try next, and what a refused hold means |
@@ -25,6 +25,7 @@
 //! | [`purchase`] | what is ordered from suppliers: its way from a draft to the shelf, and what is to come of a SKU |
 //! | [`erp`] | the merchant's ERP, and what there is in it of a purchase order |
 //! | [`transfer`], [`quota`], [`redistribution`] | units that change channels: by hand, to a number for each channel, by a rule |
+//! | [`replenishment`] | what sells, when to order, and the one alert that says so |
 //! | [`refusal`] | every "no", in order of precedence |
 //! | [`audit`] | the invariants, checked over everything that is stored |
 
@@ -47,6 +48,7 @@ pub mod quantity;
 pub mod quota;
 pub mod redistribution;
 pub mod refusal;
+pub mod replenishment;
 pub mod reservation;
 pub mod resolve;
 pub mod route;

@@ -142,6 +142,31 @@ pub const MAX_BODY_BYTES: usize = 64 * 1024;
 /// Reserves per second that a merchant may announce for one SKU.
 pub const MAX_EXPECTED_PEAK_PER_SECOND: u64 = 100_000;
 
+/// Complete days from which average daily sales are taken when a merchant names no other: four of each day of the week.
+pub const DEFAULT_WINDOW_DAYS: u64 = 28;
+
+/// The longest window, in days: a season and its year before. Each day is one small item that is read once a day.
+pub const MAX_WINDOW_DAYS: u64 = 365;
+
+/// The longest lead time, in days.
+pub const MAX_LEAD_TIME_DAYS: u64 = 365;
+
+/// The largest safety stock as a part of what sells during the lead time, in percent.
+pub const MAX_SAFETY_PERCENT: u64 = 1_000;
+
+/// Days of average sales that an order covers beyond the reorder point when a merchant names no other.
+pub const DEFAULT_COVER_DAYS: u64 = 14;
+
+/// Days before today to which seconds out of stock are still written: with what is learned and an alert they are one transaction, and
+/// DynamoDB takes 100 items in one.
+pub const MAX_OUT_DAYS: u64 = 90;
+
+/// Days of sales in one request: a body of 64 KiB holds three times as many, and each is a write.
+pub const MAX_DAYS_OF_SALES: usize = 366;
+
+/// Units that one day of a SKU can have sold: a thousand lines of the largest quantity.
+pub const MAX_UNITS_A_DAY: u64 = 1_000 * MAX_QUANTITY;
+
 /// An order that is not decided after this long, in seconds, is in no queue any more: four days in the order queue, and fourteen more
 /// if it became a dead letter (the retention times in `template.yaml`; a FIFO message is given its full time anew when it becomes one).
 pub const MAX_QUEUED_SECONDS: u64 = (4 + 14) * 24 * 60 * 60;

@@ -42,10 +42,10 @@ impl fmt::Display for Timestamp {
 }
 
 /// Seconds of a day. UTC has no leap seconds in epoch time.
-const DAY_SECONDS: u64 = 24 * 60 * 60;
+pub const DAY_SECONDS: u64 = 24 * 60 * 60;
 
 /// A day of UTC, as whole days since 1970. `yyyy-mm-dd` exists only at the edge.
-#[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Debug, Clone, Copy, Default, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub struct Day(u64);
 
 impl Day {
@@ -79,6 +79,12 @@ impl Day {
         Self(self.0.saturating_add(days))
     }
 
+    /// This day, `days` earlier; not before 1970.
+    #[must_use]
+    pub const fn minus_days(self, days: u64) -> Self {
+        Self(self.0.saturating_sub(days))
+    }
+
     /// Whole days from `earlier` to this day; 0 if `earlier` is not earlier.
     #[must_use]
     pub const fn days_since(self, earlier: Self) -> u64 {
@@ -105,5 +111,6 @@ mod tests {
         }
         assert_eq!((begins.epoch_seconds(), today.epoch_days()), (20_833 * 86_400, 20_833));
         assert_eq!((today.plus_days(7).days_since(today), today.days_since(today.plus_days(7))), (7, 0));
+        assert_eq!((today.minus_days(7).plus_days(7), today.minus_days(30_000)), (today, Day::default()));
     }
 }

@@ -13,7 +13,7 @@ use domain::refusal::FieldError;
 
 use crate::{
     Problem, Request,
-    json::{Field, Text, Whole},
+    json::{Decimal, Field, Text, Whole},
 };
 
 pub use headers::IfMatch;
@@ -92,6 +92,34 @@ impl Input<'_> {
         if whole == Field::Absent { None } else { self.required_whole(field, whole, check) }
     }
 
+    /// A number of the body that must be there, with at most so many decimals: in units of the last of them.
+    pub fn required_decimal(
+        &mut self,
+        field: &str,
+        number: Decimal,
+        decimals: u32,
+        range: RangeInclusive<u64>,
+    ) -> Option<u64> {
+        let number = self.given(field, number)?;
+        let scale = f64::from(10_u32.pow(decimals));
+        // Decimals that binary cannot hold are off by far less than a millionth of the last one.
+        let scaled = (number * scale).round();
+        #[expect(
+            clippy::cast_possible_truncation,
+            clippy::cast_sign_loss,
+            reason = "`as` answers the end of the range"
+        )]
+        let units = Some(scaled as u64).filter(|units| range.contains(units) && scaled >= 0.0);
+        let units = units.filter(|_| (number * scale - scaled).abs() < 1e-6);
+        if units.is_none() {
+            #[expect(clippy::cast_precision_loss, reason = "a limit that a person reads")]
+            let shown = |limit: u64| limit as f64 / scale;
+            let (from, to) = (shown(*range.start()), shown(*range.end()));
+            self.refuse(field, format!("must be a number from {from} to {to} with at most {decimals} decimals"));
+        }
+        units
+    }
+
     /// The value of a field that must be there.
     pub fn given<T>(&mut self, field: &str, value: Field<T>) -> Option<T> {
         match value {
@@ -115,6 +143,30 @@ pub fn within(range: RangeInclusive<u64>) -> impl FnOnce(i64) -> Result<u64, Str
 
 #[cfg(test)]
 mod tests {
+    #[test]
+    fn a_decimal_is_counted_in_units_of_its_last_place() {
+        #[derive(Debug, Default, Deserialize)]
+        #[serde(default, deny_unknown_fields)]
+        struct Level {
+            level: Decimal,
+        }
+        let read = |input: &mut Input<'_>| {
+            let body: Level = input.body()?;
+            input.required_decimal("level", body.level, 4, 5_000..=9_999)
+        };
+        let post = |level: &str| Sample::new("POST /").body(&format!(r#"{{"level": {level}}}"#)).request();
+        for (level, units) in [("0.95", 9_500), ("0.5", 5_000), ("0.9999", 9_999), ("95e-2", 9_500)] {
+            assert_eq!(parse(&post(level), read).unwrap(), units, "{level}");
+        }
+        for level in ["0.95001", "1", "0.4999", "-0.95", "1e300", "-1e300"] {
+            let detail = "must be a number from 0.5 to 0.9999 with at most 4 decimals".to_owned();
+            assert_eq!(faults(&post(level), read), [("level".to_owned(), detail)], "{level}");
+        }
+        for level in ["\"0.95\"", "null", "true"] {
+            assert_eq!(faults(&post(level), read)[0].0, "level", "{level}");
+        }
+    }
+
     use domain::{
         ids::{Channel, Sku},
         limits::MAX_HOLD_SECONDS,

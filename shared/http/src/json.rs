@@ -37,6 +37,9 @@ pub type Text = Field<String>;
 /// One beyond the range of `i64` is its end, which no field allows.
 pub type Whole = Field<i64>;
 
+/// A number, perhaps with a fraction.
+pub type Decimal = Field<f64>;
+
 /// Yes or no.
 pub type Flag = Field<bool>;
 
@@ -48,6 +51,7 @@ pub type Nested<T> = Field<Box<T>>;
 
 const NOT_NULL: &str = "must not be null; leave the field out instead";
 const NO_TEXT: &str = "must be a text in quotes";
+const NO_NUMBER: &str = "must be a number, without quotes";
 const NO_FLAG: &str = "must be true or false, without quotes";
 const NO_WHOLE: &str = "must be a whole number, without quotes or fraction";
 
@@ -77,6 +81,16 @@ impl<'de> Deserialize<'de> for Whole {
             Value::Number(number) => whole(&number).map_or(Self::Wrong(NO_WHOLE), Self::Given),
             Value::Null => Self::Wrong(NOT_NULL),
             _ => Self::Wrong(NO_WHOLE),
+        })
+    }
+}
+
+impl<'de> Deserialize<'de> for Decimal {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        Ok(match Value::deserialize(deserializer)? {
+            Value::Number(number) => number.as_f64().map_or(Self::Wrong(NO_NUMBER), Self::Given),
+            Value::Null => Self::Wrong(NOT_NULL),
+            _ => Self::Wrong(NO_NUMBER),
         })
     }
 }

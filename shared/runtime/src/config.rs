@@ -10,6 +10,8 @@
 //! | `NEWS_QUEUE_URL` | the queue of orders that channels have told of; likewise |
 //! | `CHANNEL_SECRET_PREFIX` | what the names of channels' secrets begin with; likewise |
 //! | `ERP_SECRET_PREFIX` | what the names of the ERP's secrets begin with; `purchasing` only |
+//! | `REVIEW_QUEUE_URL` | the queue of what reordering has to look at; `channel-mark` only |
+//! | `ALERT_TOPIC_ARN` | the topic on which alerts are told; `replenish` only |
 //! | `LOG_LEVEL` | `error`, `warn`, `info` (the default), `debug` or `trace` |
 //! | `DYNAMODB_ENDPOINT`, `SQS_ENDPOINT` | another server than AWS's; local use and tests |
 //! | `AWS_REGION`, `AWS_ACCESS_KEY_ID`, … | set by Lambda |
@@ -35,6 +37,10 @@ pub struct Config {
     pub channel_secret_prefix: Option<String>,
     /// What the names of the ERP's secrets begin with.
     pub erp_secret_prefix: Option<String>,
+    /// The queue of what reordering has to look at.
+    pub review_queue_url: Option<String>,
+    /// The topic on which alerts are told.
+    pub alert_topic_arn: Option<String>,
     /// The AWS region.
     pub region: String,
     /// Where DynamoDB is, if not at AWS.
@@ -67,6 +73,8 @@ impl Config {
             news_queue_url: variable("NEWS_QUEUE_URL"),
             channel_secret_prefix: variable("CHANNEL_SECRET_PREFIX"),
             erp_secret_prefix: variable("ERP_SECRET_PREFIX"),
+            review_queue_url: variable("REVIEW_QUEUE_URL"),
+            alert_topic_arn: variable("ALERT_TOPIC_ARN"),
             region: variable("AWS_REGION").ok_or(MissingVariable("AWS_REGION"))?,
             dynamodb_endpoint: variable("DYNAMODB_ENDPOINT"),
             sqs_endpoint: variable("SQS_ENDPOINT"),

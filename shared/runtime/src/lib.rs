@@ -11,6 +11,7 @@
 //! | [`erp`](mod@erp) | the connector of the merchant's ERP, with its secret |
 //! | [`clock`] | the system's clock |
 //! | [`orders`] | orders that wait in a queue |
+//! | [`replenishment`] | what reordering has to look at, and whom it tells |
 //! | [`timers`] | messages that wake `expire` when a hold is over |
 //! | [`lambda`] | the loop: event in, answer out |
 
@@ -22,6 +23,7 @@ pub mod erp;
 pub mod lambda;
 pub mod orders;
 mod outcome;
+pub mod replenishment;
 pub mod telemetry;
 pub mod timers;
 
@@ -37,6 +39,7 @@ pub use erp::ErpDesk;
 pub use lambda::{Error, serve, serve_events};
 pub use orders::Orders;
 pub use outcome::{problem, problem_naming};
+pub use replenishment::{Bell, Reviews};
 pub use timers::{Timer, Timers};
 
 /// What a handler works with. Cheap to clone.
@@ -52,6 +55,10 @@ pub struct App {
     pub channels: Channels,
     /// The merchant's ERP; only `purchasing` can reach it.
     pub erp: ErpDesk,
+    /// The queue of what reordering has to look at; only `channel-mark` has one.
+    pub reviews: Reviews,
+    /// Who is told of alerts; only `replenish` has anybody to tell.
+    pub bell: Bell,
     /// The clock, the same one that the store reads.
     pub clock: Arc<dyn Clock>,
 }
@@ -61,7 +68,7 @@ impl App {
     #[must_use]
     pub fn new(store: Store, timers: Timers, orders: Orders, clock: Arc<dyn Clock>) -> Self {
         let (channels, erp) = (Channels::none(clock.clone()), ErpDesk::none(clock.clone()));
-        Self { store, timers, orders, channels, erp, clock }
+        Self { store, timers, orders, channels, erp, reviews: Reviews::none(), bell: Bell::log(), clock }
     }
 
     /// With these channels.
@@ -74,6 +81,18 @@ impl App {
     #[must_use]
     pub fn with_erp(self, erp: ErpDesk) -> Self {
         Self { erp, ..self }
+    }
+
+    /// With this queue of what reordering has to look at.
+    #[must_use]
+    pub fn with_reviews(self, reviews: Reviews) -> Self {
+        Self { reviews, ..self }
+    }
+
+    /// With these to tell of alerts.
+    #[must_use]
+    pub fn with_bell(self, bell: Bell) -> Self {
+        Self { bell, ..self }
     }
 
     /// The current instant.
@@ -153,7 +172,21 @@ impl App {
         if let Some(queue) = queue(&config.news_queue_url) {
             channels = channels.with_news(queue);
         }
-        Ok(app.with_channels(channels))
+        let reviews = config.review_queue_url.as_ref().map_or_else(Reviews::none, |url| {
+            Reviews::new(aws_sdk_sqs::Client::new(&aws::of_function(&config, config.sqs_endpoint.as_deref())), url)
+        });
+        Ok(app.with_channels(channels).with_reviews(reviews))
+    }
+
+    /// As [`Self::from_env`], with the topic on which alerts are told.
+    ///
+    /// # Errors
+    /// When a variable is missing.
+    pub async fn from_env_for_replenishment() -> Result<Self, Error> {
+        let config = Config::from_env()?;
+        let topic = config.alert_topic_arn.clone().ok_or(config::MissingVariable("ALERT_TOPIC_ARN"))?;
+        let client = aws_sdk_sns::Client::new(&aws::of_function(&config, None));
+        Ok(Self::connected(&config, Timers::none(), Orders::none()).await.with_bell(Bell::topic(client, topic)))
     }
 
     /// As [`Self::from_env`], with the ERP, its secret and its refresh token.

@@ -19,6 +19,7 @@
 //! | `channel` | what a merchant sets for a channel |
 //! | `purchase` | purchase orders, what is on its way because of them, and receipts of them |
 //! | `erp` | the merchant's ERP: its settings, and what is noted of purchase orders in it |
+//! | `replenishment` | what sells, when to order, and the alerts that say so |
 //! | `stock` | the merchant's side: settings, movements, counts, transfers, quotas, lists |
 
 mod acquire;
@@ -32,6 +33,7 @@ mod listing;
 mod pools;
 mod purchase;
 mod queue;
+mod replenishment;
 mod reserve;
 mod resolve;
 mod sale;
@@ -42,6 +44,7 @@ mod told;
 
 pub use listing::Marked;
 pub use purchase::{Opened, Received};
+pub use replenishment::{AlertPage, Counted, Reviewed, StoredTerms};
 pub use reserve::Recorded;
 pub use resolve::Resolved;
 pub use stock::{Moved, Occasion, Redistributed, Saved, Shortfall, StoredRule, Transferred, pools_version};

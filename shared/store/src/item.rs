@@ -8,6 +8,7 @@ mod listing;
 mod movement;
 mod pull;
 mod purchase;
+mod replenishment;
 mod reservation;
 mod rule;
 mod sale;
@@ -22,6 +23,9 @@ pub(crate) use listing::{decode_listing, decode_sync, encode_listing, encode_syn
 pub(crate) use movement::{decode_movement, encode_movement};
 pub(crate) use pull::{decode_pull, encode_pull};
 pub(crate) use purchase::{decode_on_order, decode_purchase_order, encode_on_order, encode_purchase_order};
+pub(crate) use replenishment::{
+    day, decode_alert, decode_day, decode_learned, decode_terms, encode_alert, encode_learned, encode_terms, is_untold,
+};
 pub(crate) use reservation::{decode_reservation, encode_reservation, reason, status};
 pub(crate) use rule::{decode_rule, encode_rule, units, weights};
 pub(crate) use sale::{decode_aftermath, decode_forced, encode_forced};

@@ -2,11 +2,11 @@
 
 use domain::{
     bucket::{BucketId, StockId},
-    ids::{Channel, MovementId, PurchaseOrderId, ReservationId, Sku},
+    ids::{AlertId, Channel, MovementId, PurchaseOrderId, ReservationId, Sku},
     listing::ListingId,
     movement::Movement,
     purchase::PurchaseOrder,
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 
 /// Partition key; there is no sort key.
@@ -30,6 +30,13 @@ pub(crate) const CHANNEL_LIST: &str = "channels";
 /// The list of all rules by which units are divided anew.
 pub(crate) const RULE_LIST: &str = "redistributions";
 
+/// The list of all SKUs that are reordered.
+pub(crate) const TERMS_LIST: &str = "replenishment";
+/// The list of alerts that are open.
+pub(crate) const ALERT_LIST: &str = "alerts";
+/// The list of alerts that are closed.
+pub(crate) const CLOSED_ALERT_LIST: &str = "alerts-closed";
+
 const BUCKET: &str = "S#";
 const RESERVATION: &str = "R#";
 const MOVEMENT: &str = "M#";
@@ -45,6 +52,10 @@ pub(crate) const ERP: &str = "E#settings";
 const ERP_PREFIX: &str = "E#";
 const PURCHASE_ORDER: &str = "P#";
 const ON_ORDER: &str = "I#";
+const TERMS: &str = "N#";
+const LEARNED: &str = "U#";
+const SALES: &str = "D#";
+const ALERT: &str = "A#";
 
 /// What a key is for.
 pub(crate) enum Kind {
@@ -70,7 +81,7 @@ pub(crate) fn kind(key: &str) -> Kind {
         Some(AFTERMATH) => Kind::Aftermath,
         Some(PURCHASE_ORDER) => Kind::PurchaseOrder,
         Some(ON_ORDER) => Kind::OnOrder,
-        Some(CHANNEL | LISTING | SYNC | PULL | RULE | ERP_PREFIX) => Kind::Settings,
+        Some(CHANNEL | LISTING | SYNC | PULL | RULE | ERP_PREFIX | TERMS | LEARNED | SALES | ALERT) => Kind::Settings,
         _ => Kind::Unknown,
     }
 }
@@ -229,6 +240,57 @@ pub(crate) fn homes_of(sku: &Sku) -> String {
 /// The key of the rule at this place in the list of rules; nothing if no rule can be there.
 pub(crate) fn rule_at(rank: &str) -> Option<String> {
     rank.parse().ok().as_ref().map(rule)
+}
+
+/// When and from whom a SKU is ordered.
+pub(crate) fn terms(sku: &Sku) -> String {
+    format!("{TERMS}{sku}")
+}
+
+/// The key of the terms at this place in the list of them; nothing if none can be there.
+pub(crate) fn terms_at(rank: &str) -> Option<String> {
+    rank.parse().ok().as_ref().map(terms)
+}
+
+/// What is learned of a SKU's sales.
+pub(crate) fn learned(sku: &Sku) -> String {
+    format!("{LEARNED}{sku}")
+}
+
+/// What a SKU sold on a day: the key ends in whole days since 1970.
+pub(crate) fn day_of_sales(sku: &Sku, day: Day) -> String {
+    format!("{SALES}{sku}#{}", day.epoch_days())
+}
+
+pub(crate) fn alert(id: &AlertId) -> String {
+    format!("{ALERT}{id}")
+}
+
+/// The place of an alert in its list: by time, then by id.
+pub(crate) fn alert_rank(at: Timestamp, id: &AlertId) -> String {
+    format!("{:010}#{id}", at.epoch_seconds())
+}
+
+/// The key of the alert at this place in a list of alerts; nothing if none can be there.
+pub(crate) fn alert_at(rank: &str) -> Option<String> {
+    let (seconds, id) = rank.split_once('#')?;
+    let is_time = seconds.len() == 10 && seconds.bytes().all(|byte| byte.is_ascii_digit());
+    is_time.then(|| id.parse().ok().as_ref().map(alert)).flatten()
+}
+
+/// The alert of this key; nothing if it is that of something else.
+pub(crate) fn alert_of(key: &str) -> Option<AlertId> {
+    key.strip_prefix(ALERT)?.parse().ok()
+}
+
+/// The SKU of which this key says what is on its way; nothing if it is that of something else.
+pub(crate) fn on_order_of(key: &str) -> Option<Sku> {
+    key.strip_prefix(ON_ORDER)?.parse().ok()
+}
+
+/// The reservation of this key; nothing if it is that of something else.
+pub(crate) fn reservation_of(key: &str) -> Option<ReservationId> {
+    key.strip_prefix(RESERVATION)?.parse().ok()
 }
 
 /// The key of an item.

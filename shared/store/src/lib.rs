@@ -52,8 +52,8 @@ use domain::{
 
 pub use fault::{Failure, Fault};
 pub use flow::{
-    Basis, Explained, Marked, Moved, Occasion, Opened, Received, Recorded, Redistributed, Resolved, Saved, Shortfall,
-    StoredRule, Transferred, pools_version,
+    AlertPage, Basis, Counted, Explained, Marked, Moved, Occasion, Opened, Received, Recorded, Redistributed, Resolved,
+    Reviewed, Saved, Shortfall, StoredRule, StoredTerms, Transferred, pools_version,
 };
 pub use read::Scan;
 

@@ -2,12 +2,12 @@
 
 use domain::{
     bucket::{BucketId, Hold, StockId},
-    ids::{Channel, ReservationId},
+    ids::{AlertId, Channel, ReservationId, Sku},
 };
 
 use crate::{
     Fault, Item,
-    item::{decode_bucket, decode_reservation},
+    item::{decode_bucket, decode_reservation, is_untold, status},
     keys,
 };
 
@@ -63,6 +63,27 @@ pub fn stock_with_other_units(old: Option<&Item>, new: Option<&Item>) -> Option<
     let units = |item: Option<&Item>| item.map(|item| ["a", "owed", "joined"].map(|name| item.get(name).cloned()));
     let id: BucketId = keys::name(key).parse().ok()?;
     (units(old) != units(new)).then_some(id.stock)
+}
+
+/// The reservation that is confirmed and not counted among the sales of its day. None for other items.
+#[must_use]
+pub fn uncounted_sale(new: Option<&Item>) -> Option<ReservationId> {
+    let item = new.filter(|item| !item.contains_key("counted"))?;
+    let confirmed = item.get("status").and_then(|word| word.as_s().ok()).is_some_and(|word| word == status::CONFIRMED);
+    keys::reservation_of(keys::of(item)).filter(|_| confirmed)
+}
+
+/// The SKU of which there are other units, or of which others are on their way; and with that perhaps too few. None for other items.
+#[must_use]
+pub fn sku_with_other_position(old: Option<&Item>, new: Option<&Item>) -> Option<Sku> {
+    let incoming = || keys::on_order_of(keys::of(new.or(old)?)).filter(|_| old != new);
+    stock_with_other_units(old, new).map(|stock| stock.sku).or_else(incoming)
+}
+
+/// The alert that has opened and of which nobody was told. None for other items.
+#[must_use]
+pub fn untold_alert(new: Option<&Item>) -> Option<AlertId> {
+    new.filter(|item| is_untold(item)).and_then(|item| keys::alert_of(keys::of(item)))
 }
 
 /// The channel whose settings changed, and with them perhaps what it shows. None for other items.

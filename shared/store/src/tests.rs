@@ -15,6 +15,7 @@ mod pools;
 mod purchase;
 mod quotas;
 mod redistribution;
+mod replenishment;
 mod reserve;
 mod resolve;
 mod retries;

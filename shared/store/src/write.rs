@@ -15,6 +15,7 @@ pub(crate) mod pool;
 pub(crate) mod purchase;
 pub(crate) mod record;
 pub(crate) mod release;
+pub(crate) mod replenishment;
 pub(crate) mod rule;
 pub(crate) mod sale;
 pub(crate) mod settings;

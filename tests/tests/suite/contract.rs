@@ -108,6 +108,7 @@ async fn every_declared_answer_can_be_had() {
 
 async fn merchants_answers(shop: &Shop) {
     answers_about_channels(shop).await;
+    answers_about_reordering(shop).await;
     shop.put_stock("tea", &json!({ "expected_peak_per_second": 1 })).await.expect(200);
     shop.put_stock("tea", &json!({ "x": 1 })).await.expect(400);
     shop.put_stock("tea", &json!({})).header("If-Match", "\"9\"").await.expect(412);
@@ -164,6 +165,31 @@ async fn answers_about_channels(shop: &Shop) {
     shop.delete("/v1/stock/tea/redistribution").await.expect(200);
     // What the shoppers of this tour want is the own store's again.
     shop.put_quotas("tea", &[("ebay", 0), ("own", 20)]).await.expect(200);
+}
+
+async fn answers_about_reordering(shop: &Shop) {
+    let (terms, sales) = (terms(), json!({ "days": [{ "date": "2017-09-25", "units": 5 }] }));
+    let path = "/v1/stock/tea/replenishment";
+    shop.get(path).await.expect(404);
+    shop.put("/v1/stock/coffee/replenishment", &terms).await.expect(404);
+    shop.put(path, &json!({})).await.expect(400);
+    shop.put(path, &terms).header("If-Match", "*").await.expect(412);
+    shop.put(path, &terms).await.expect(201);
+    shop.put(path, &terms).await.expect(200);
+    shop.get(path).await.expect(200);
+    shop.get(path).query("x=1").await.expect(400);
+    shop.delete(path).query("x=1").await.expect(400);
+    shop.delete(path).await.expect(200);
+    shop.put("/v1/stock/tea/sales", &sales).await.expect(200);
+    shop.put("/v1/stock/tea/sales", &json!({ "days": [] })).await.expect(400);
+    shop.get("/v1/stock/tea/sales").await.expect(200);
+    shop.get("/v1/stock/tea/sales?from=x").await.expect(400);
+    shop.get("/v1/alerts").await.expect(200);
+    shop.get("/v1/alerts?status=x").await.expect(400);
+}
+
+fn terms() -> Value {
+    json!({ "lead_time_days": 7, "safety_stock": { "percent": 20 } })
 }
 
 async fn answers_about_vendors(shop: &Shop) {
@@ -310,6 +336,8 @@ fn calls_with_bodies(shop: &Shop) -> Vec<Call> {
         shop.put_quotas("tea", &[("own", 1)]),
         shop.put_rule("tea", &json!({ "weights": "recent_sales", "trigger_below": 1 })),
         shop.run_rule("tea"),
+        shop.put("/v1/stock/tea/replenishment", &terms()),
+        shop.put("/v1/stock/tea/sales", &json!({ "days": [{ "date": "2017-09-26", "units": 5 }] })),
         shop.purchase(&[("tea", 1)], &json!({})),
         shop.step("0123456789abcdef", "send", &json!({})),
         shop.step("0123456789abcdef", "acknowledge", &json!({})),
@@ -362,6 +390,10 @@ async fn answers_in_an_outage(branch: &Shop, flaky: &Flaky) {
         branch.get("/v1/purchase-orders"),
         branch.purchase_order("0123456789abcdef"),
         branch.delete("/v1/stock/tea/redistribution"),
+        branch.get("/v1/stock/tea/replenishment"),
+        branch.delete("/v1/stock/tea/replenishment"),
+        branch.get("/v1/stock/tea/sales"),
+        branch.get("/v1/alerts"),
         branch.availability(&["tea"]),
         branch.reservation("0123456789abcdef"),
         branch.get("/v1/orders/0123456789abcdef"),

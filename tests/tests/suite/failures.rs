@@ -7,5 +7,6 @@ mod concurrency;
 mod drift;
 mod expiry;
 mod listings;
+mod reorder;
 mod same_sku;
 mod twice;

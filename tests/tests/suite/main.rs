@@ -13,6 +13,7 @@
 //! | [`purchasing`] | that what is ordered from suppliers is on its way once and comes once, and that shoppers hear when |
 //! | [`queue`] | that orders which wait are decided once and in turn, whatever happens to their messages |
 //! | [`quotas`] | that units change channels as a merchant or a rule wants it, and that a channel sells exactly its own |
+//! | [`replenishment`] | that what sells is counted once, and that one shortage is one alert and one order |
 //! | [`protocol`] | what is left when the service is killed in the middle |
 //!
 //! The engine is the embedded one, or the server at `DYNAMODB_ENDPOINT`:
@@ -29,4 +30,5 @@ mod purchasing;
 mod queue;
 mod quotas;
 mod races;
+mod replenishment;
 mod support;

@@ -127,7 +127,7 @@ impl Store {
     }
 
     /// Writes all or nothing, and says whether it was done. A single write needs no transaction.
-    async fn write_together(&self, mut writes: Vec<Write>) -> Result<bool, Fault> {
+    pub(crate) async fn write_together(&self, mut writes: Vec<Write>) -> Result<bool, Fault> {
         match (writes.len(), writes.pop()) {
             (1, Some(only)) => Ok(matches!(self.write(&only).await?, Written::Applied(_))),
             (_, Some(last)) => {

@@ -87,6 +87,21 @@ impl Shop {
         shop
     }
 
+    /// One with these units where this function gets no events: what waits for it waits.
+    pub async fn without_function(name: &str, units: &[(&str, u64)]) -> Self {
+        static SHOPS: AtomicUsize = AtomicUsize::new(0);
+        let prefix = format!("w{}-{}", std::process::id(), SHOPS.fetch_add(1, Ordering::Relaxed));
+        let without = vec![name.to_owned()];
+        let options =
+            Options { dynamodb_endpoint: external_dynamodb(), prefix: prefix.clone(), without, ..Options::default() };
+        let stack = Stack::start(options).await.expect("the local stack starts");
+        let shop = Self { api: Api::new(stack.url()), stack, prefix };
+        for (sku, units) in units {
+            shop.fill(sku, *units).await;
+        }
+        shop
+    }
+
     /// One that has received these units.
     pub async fn with(stock: &[(&str, u64)]) -> Self {
         let shop = Self::open().await;

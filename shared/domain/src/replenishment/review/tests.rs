@@ -1,0 +1,228 @@
+use proptest::prelude::*;
+
+use super::*;
+use crate::{purchase::sizing::Terms, replenishment::settings::SafetyStock, time::DAY_SECONDS};
+
+const TODAY: Day = Day::from_epoch_days(20_000);
+
+fn noon() -> Timestamp {
+    TODAY.begins_at().plus_seconds(DAY_SECONDS / 2)
+}
+
+fn sku() -> Sku {
+    "tea".parse().unwrap()
+}
+
+fn sight(available: u64, on_order: u64) -> Sight {
+    Sight { available, reserved: 0, sold: 0, shortfall: 0, on_order, as_of: noon() }
+}
+
+/// Ten a day for the whole window.
+fn ten_a_day() -> Vec<DayOfSales> {
+    (1..=28).map(|ago| DayOfSales { day: TODAY.minus_days(ago), units: 10, out_seconds: 0 }).collect()
+}
+
+fn settings() -> Settings {
+    Settings { supplier: "acme".parse().ok(), ..Settings::new(7, SafetyStock::Percent(20)) }
+}
+
+fn look(learned: &Learned, days: Option<&[DayOfSales]>, sight: &Sight) -> Review {
+    let (sku, settings) = (sku(), settings());
+    review(&Look { sku: &sku, settings: &settings, terms: 1, learned, days, sight })
+}
+
+fn opened(review: &Review) -> &Alert {
+    let Some(Turn::Opened(alert)) = &review.turn else { panic!("{review:?}") };
+    alert
+}
+
+/// Knows ten a day, and has no alert.
+fn learned() -> Learned {
+    look(&Learned::default(), Some(&ten_a_day()), &sight(1_000, 0)).learned
+}
+
+#[test]
+fn an_alert_opens_at_the_reorder_point_and_not_above_it() {
+    for (available, on_order, opens) in [(85, 0, false), (84, 0, true), (0, 0, true), (0, 85, false), (80, 4, true)] {
+        let review = look(&learned(), None, &sight(available, on_order));
+        assert_eq!(review.reorder.units, 84);
+        assert_eq!(matches!(review.turn, Some(Turn::Opened(_))), opens, "{available} {on_order}");
+    }
+    let review = look(&learned(), None, &sight(84, 0));
+    let alert = opened(&review);
+    assert_eq!(
+        (&alert.id, alert.reorder_point, alert.quantity.map(Quantity::units)),
+        (&AlertId::of(&sku(), 1), 84, Some(140))
+    );
+    assert_eq!((&alert.supplier, alert.on_alert), (&"acme".parse().ok(), OnAlert::Tell));
+    let open = review.learned.open.clone().unwrap();
+    assert_eq!((open.id, open.supply, open.terms, review.learned.episodes), (alert.id.clone(), 84, 1, 1));
+}
+
+#[test]
+fn what_is_owed_is_short_even_without_a_reorder_point() {
+    let nothing_sells = Learned { looked_on: Some(TODAY), ..Learned::default() };
+    assert_eq!(look(&nothing_sells, None, &sight(0, 0)).turn, None);
+    let owed = Sight { shortfall: 2, ..sight(0, 0) };
+    assert_eq!(opened(&look(&nothing_sells, None, &owed)).quantity, Quantity::new(3).ok());
+}
+
+#[test]
+fn an_open_alert_closes_only_when_supply_has_come() {
+    let first = look(&learned(), None, &Sight { reserved: 10, ..sight(80, 0) }).learned;
+    let cases = [
+        ("a hold expired", Sight { ..sight(90, 0) }, false),
+        ("some was sold", Sight { reserved: 0, sold: 10, ..sight(80, 0) }, false),
+        ("too little came", Sight { reserved: 10, ..sight(84, 0) }, false),
+        ("enough came", Sight { reserved: 10, ..sight(85, 0) }, true),
+        ("enough is on its way", Sight { reserved: 10, ..sight(80, 5) }, true),
+        ("enough came, and was sold at once", Sight { reserved: 0, sold: 60, ..sight(80, 0) }, false),
+        ("what came covers what was owed", Sight { shortfall: 3, reserved: 10, ..sight(88, 0) }, true),
+    ];
+    for (name, sight, closes) in cases {
+        let review = look(&first, None, &sight);
+        let closed = review.turn == Some(Turn::Closed(AlertId::of(&sku(), 1)));
+        assert_eq!((closed, review.turn.is_some()), (closes, closes), "{name}");
+        assert_eq!(review.learned.open.is_none(), closes, "{name}");
+    }
+    let again = look(&look(&first, None, &sight(90, 50)).learned, None, &sight(70, 0));
+    assert_eq!(opened(&again).id, AlertId::of(&sku(), 2), "another shortage is another alert");
+}
+
+#[test]
+fn other_terms_may_close_an_alert_too() {
+    let open = look(&learned(), None, &sight(84, 0)).learned;
+    let (sku, sight) = (sku(), sight(84, 0));
+    for (lead_time, terms, closes) in [(7, 1, false), (7, 2, false), (3, 1, false), (3, 2, true)] {
+        let settings = Settings { lead_time_days: lead_time, ..settings() };
+        let look = Look { sku: &sku, settings: &settings, terms, learned: &open, days: None, sight: &sight };
+        assert_eq!(review(&look).turn.is_some(), closes, "{lead_time} {terms}");
+    }
+}
+
+#[test]
+fn an_order_follows_the_terms_of_the_supplier() {
+    let demand = learned().demand;
+    for (pack, minimum, position, ordered) in [
+        (1, 1, 84, Some(140)),
+        (1, 1, -6, Some(230)),
+        (24, 1, 84, Some(144)),
+        (1, 500, 84, Some(500)),
+        (1, 1, 85, None),
+    ] {
+        let quantity = |units| Quantity::new(units).unwrap();
+        let settings = Settings { supplies: Terms { pack: quantity(pack), minimum: quantity(minimum) }, ..settings() };
+        let reorder = ReorderPoint::of(&settings, demand.as_ref());
+        let found = super::quantity(&settings, demand.as_ref(), &reorder, position);
+        assert_eq!(found.map(Quantity::units), ordered, "{settings:?} {position}");
+    }
+}
+
+#[test]
+fn the_average_is_taken_once_a_day_and_kept_where_the_window_says_nothing() {
+    let known = learned();
+    assert!(!known.is_due(noon()) && known.is_due(TODAY.plus_days(1).begins_at()));
+    assert_eq!(known.first, Some(TODAY.minus_days(28)));
+    let empty: Vec<DayOfSales> =
+        (1..=28).map(|ago| DayOfSales { day: TODAY.minus_days(ago), units: 0, out_seconds: DAY_SECONDS }).collect();
+    let later = look(&known, Some(&empty), &sight(1_000, 0)).learned;
+    assert_eq!(later.demand, known.demand, "nothing was there to be sold");
+}
+
+#[test]
+fn seconds_without_stock_are_written_to_their_days() {
+    let (day, half) = (DAY_SECONDS, DAY_SECONDS / 2);
+    let at = |seconds: u64| TODAY.begins_at().plus_seconds(seconds);
+    let cases = [
+        ("there is stock", None, 5, noon(), None, vec![]),
+        ("it runs out", None, 0, noon(), Some(noon()), vec![]),
+        ("it is still out, the same day", Some(at(60)), 0, noon(), Some(at(60)), vec![]),
+        ("it comes back the same day", Some(at(60)), 5, noon(), None, vec![(TODAY, half - 60)]),
+        ("it is still out the next day", Some(at(0)), 0, at(day + 5), Some(at(day)), vec![(TODAY, day)]),
+        (
+            "it comes back after two nights",
+            Some(at(half)),
+            5,
+            at(2 * day + 60),
+            None,
+            vec![(TODAY, half), (TODAY.plus_days(1), day), (TODAY.plus_days(2), 60)],
+        ),
+        ("it comes back at midnight", Some(at(half)), 5, at(day), None, vec![(TODAY, half)]),
+    ];
+    for (name, since, available, now, next, out) in cases {
+        let sight = Sight { as_of: now, ..sight(available, 10_000) };
+        let review = look(&Learned { out_since: since, ..learned() }, None, &sight);
+        assert_eq!((review.learned.out_since, review.out), (next, out), "{name}");
+    }
+    let long_ago = Learned { out_since: Some(TODAY.minus_days(200).begins_at()), ..learned() };
+    assert_eq!(look(&long_ago, None, &sight(5, 10_000)).out.len(), 91);
+}
+
+#[test]
+fn what_is_out_of_stock_now_counts_for_the_average_of_the_same_look() {
+    let half = DAY_SECONDS / 2;
+    let yesterday = TODAY.minus_days(1);
+    let learned = Learned {
+        out_since: Some(yesterday.begins_at().plus_seconds(half)),
+        first: Some(yesterday),
+        ..Learned::default()
+    };
+    let days = [
+        DayOfSales { day: yesterday.minus_days(1), units: 10, out_seconds: 0 },
+        DayOfSales { day: yesterday, units: 5, out_seconds: 0 },
+    ];
+    let demand = look(&learned, Some(&days), &sight(5, 0)).learned.demand.unwrap();
+    assert_eq!((demand.units, demand.in_stock_seconds), (15, DAY_SECONDS + half));
+}
+
+/// What can happen to a SKU.
+#[derive(Debug, Clone, Copy)]
+enum Step {
+    Hold(u64),
+    Expire(u64),
+    Pay(u64),
+    Order(u64),
+    Receive(u64),
+    Count(u64),
+}
+
+fn step() -> impl Strategy<Value = Step> {
+    let units = 1..40_u64;
+    prop_oneof![
+        4 => units.clone().prop_map(Step::Hold),
+        4 => units.clone().prop_map(Step::Expire),
+        3 => units.clone().prop_map(Step::Pay),
+        1 => units.clone().prop_map(Step::Order),
+        1 => units.clone().prop_map(Step::Receive),
+        1 => units.prop_map(Step::Count),
+    ]
+}
+
+proptest! {
+    #[test]
+    fn between_two_alerts_supply_has_come(steps in proptest::collection::vec(step(), 1..200)) {
+        let (mut known, mut sight) = (learned(), sight(120, 0));
+        let (mut alerts, mut raised) = (0, 0);
+        for step in steps {
+            match step {
+                Step::Hold(units) => { let n = units.min(sight.available); sight.available -= n; sight.reserved += n; }
+                Step::Expire(units) => { let n = units.min(sight.reserved); sight.reserved -= n; sight.available += n; }
+                Step::Pay(units) => { let n = units.min(sight.reserved); sight.reserved -= n; sight.sold += n; }
+                Step::Order(units) => { sight.on_order += units; raised += 1; }
+                Step::Receive(units) => { let n = units.min(sight.on_order); sight.on_order -= n; sight.available += n; }
+                Step::Count(units) => sight.available -= units.min(sight.available),
+            }
+            let before = known.open.clone();
+            let review = look(&known, None, &sight);
+            if let Some(Turn::Opened(alert)) = &review.turn {
+                prop_assert_eq!(before, None);
+                alerts += 1;
+                prop_assert_eq!(&alert.id, &AlertId::of(&sku(), alerts));
+                prop_assert!(sight.position() <= 84 && sight.position() + alert.quantity.unwrap().units().cast_signed() > 84);
+            }
+            known = review.learned;
+            prop_assert!(known.open.is_some() || sight.position() > 84, "nobody was told");
+        }
+        prop_assert!(alerts <= 1 + raised, "{alerts} alerts, but supply came {raised} times");
+    }
+}
