@@ -28,6 +28,8 @@ pub struct PullState {
     pub failure: Option<String>,
     /// Orders that could not be read, the newest last.
     pub unreadable: Vec<String>,
+    /// Of what all listings were told last: whether the channel is stale. Nothing if they never were.
+    pub announced: Option<bool>,
 }
 
 impl PullState {
@@ -42,6 +44,20 @@ impl PullState {
     #[must_use]
     pub fn is_stale(&self, stale_after_seconds: u64, now: Timestamp) -> bool {
         self.heard_at.is_none_or(|heard_at| now.seconds_since(heard_at) > stale_after_seconds)
+    }
+
+    /// Whether the channel is stale, if that is still to be told to all of its listings. It is asked at every look, and is an answer until
+    /// [`Self::with_announced`] was written: whoever tells them may die halfway, and then the next one tells all of them again.
+    #[must_use]
+    pub fn to_announce(&self, stale_after_seconds: u64, now: Timestamp) -> Option<bool> {
+        let stale = self.is_stale(stale_after_seconds, now);
+        (self.announced != Some(stale)).then_some(stale)
+    }
+
+    /// All listings were told whether the channel is stale.
+    #[must_use]
+    pub fn with_announced(&self, stale: bool) -> Self {
+        Self { version: self.version + 1, announced: Some(stale), ..self.clone() }
     }
 
     /// Whether it is time to pull again, a channel being asked at most every `interval_seconds`.
@@ -60,6 +76,7 @@ impl PullState {
             tried_at: Some(began),
             failure: None,
             unreadable: self.with_unreadable(unreadable),
+            announced: self.announced,
         }
     }
 
@@ -114,6 +131,28 @@ mod tests {
         let heard = PullState::default().succeeded(at(0), &[]);
         assert!(PullState::default().is_stale(900, at(0)));
         assert!(!heard.is_stale(900, at(900)) && heard.is_stale(900, at(901)));
+    }
+
+    #[test]
+    fn that_a_channel_is_stale_or_heard_again_is_announced_until_it_was() {
+        let heard = PullState::default().succeeded(at(0), &[]);
+        let silent = heard.with_announced(false);
+        let closed = silent.with_announced(true);
+        let failed = |state: &PullState| state.failed(at(1_000), "down".to_owned(), &[]);
+        for (name, state, now, expected) in [
+            ("new, or stored before this was kept", PullState::default(), 0, Some(true)),
+            ("heard for the first time", heard, 0, Some(false)),
+            ("as announced", silent.clone(), 900, None),
+            ("too long ago", silent.clone(), 901, Some(true)),
+            ("too long ago, and nothing came of the attempt to say so", failed(&silent), 1_060, Some(true)),
+            ("closed", closed.clone(), 1_060, None),
+            ("closed, and tried in vain", failed(&closed), 1_060, None),
+            ("heard again", closed.succeeded(at(1_100), &[]), 1_100, Some(false)),
+            ("heard again, still not announced", closed.succeeded(at(1_100), &[]), 1_160, Some(false)),
+        ] {
+            assert_eq!(state.to_announce(900, at(now)), expected, "{name}");
+        }
+        assert_eq!((closed.version, closed.heard_at), (3, Some(at(0))));
     }
 
     #[test]

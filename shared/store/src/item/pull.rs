@@ -1,4 +1,5 @@
-//! How far the orders of a channel have been heard: `n` version · `until` · `heard` · `tried` · `failure` · `unreadable`.
+//! How far the orders of a channel have been heard: `n` version · `until` · `heard` · `tried` · `failure` · `unreadable` · `told`, of what
+//! all listings were told last: 1 that the channel is stale, 0 that it is not.
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{ids::Channel, pull::PullState};
@@ -22,6 +23,7 @@ pub(crate) fn encode_pull(channel: &Channel, state: &PullState) -> Item {
     set("heard", state.heard_at.map(instant));
     set("tried", state.tried_at.map(instant));
     set("failure", state.failure.as_ref().map(text));
+    set("told", state.announced.map(|stale| number(u64::from(stale))));
     item
 }
 
@@ -35,6 +37,7 @@ pub(crate) fn decode_pull(item: &Item) -> Result<PullState, Fault> {
         tried_at: reader.optional("tried", as_instant)?,
         failure: reader.optional("failure", as_text)?.map(str::to_owned),
         unreadable: reader.required("unreadable", as_list)?,
+        announced: reader.optional("told", as_number::<u64>)?.map(|stale| stale != 0),
     })
 }
 
@@ -49,7 +52,8 @@ mod tests {
         let at = Timestamp::from_epoch_seconds(1_800_000_000);
         let channel: Channel = "ebay".parse().unwrap();
         let pulled = PullState::default().succeeded(at, &["order 7: no SKU".to_owned()]);
-        for state in [PullState::default(), pulled.failed(at, "down".to_owned(), &[]), pulled] {
+        let (closed, open) = (pulled.with_announced(true), pulled.with_announced(false));
+        for state in [PullState::default(), pulled.failed(at, "down".to_owned(), &[]), pulled, closed, open] {
             assert_eq!(decode_pull(&encode_pull(&channel, &state)).unwrap(), state);
         }
     }
