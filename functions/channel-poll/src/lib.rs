@@ -4,7 +4,7 @@
 //!
 //! 1. **Pull** every order that changed since the last complete pull, with an overlap, and record its lines; a line that is known is
 //!    nothing new. Only when all pages are recorded, the pull is complete. What ends one before that, be it the vendor, the time or a fault
-//!    of ours, is noted: the channel was not heard.
+//!    of ours, is noted: the channel was not heard. The next call goes on with the first page that was not recorded.
 //! 2. **Announce** that a channel was not heard for too long: all of its listings are marked, so that they show 0; when it is heard
 //!    again, they are marked once more. At every call it is asked whether that is still to be done, and it is noted only when it is, so
 //!    that nothing is lost with a call that is cut off.
@@ -34,7 +34,7 @@ const PULL_UNTIL: Duration = Duration::from_secs(30);
 const ANNOUNCE_UNTIL: Duration = Duration::from_secs(42);
 const TELL_UNTIL: Duration = Duration::from_secs(52);
 
-/// Pages of orders that one pull reads: what is left is read by the next, from where this one began.
+/// Pages of orders that one call reads: what is left is read by the next.
 const MAX_PAGES: usize = 50;
 
 /// Listings of a channel that are read at once when all are marked, and that are marked at once.
@@ -89,7 +89,7 @@ async fn hear(
     let interval = connector.map_or(0, |connector| connector.abilities().poll_seconds);
     let heard = if seen.is_due(now, interval) {
         let pulled = match connector {
-            Ok(connector) => pull_until(began + PULL_UNTIL, app, channel, connector, seen.since(now)).await,
+            Ok(connector) => pull_until(began + PULL_UNTIL, app, channel, connector, &seen, now).await,
             Err(error) => Pulled { failure: Some(error.to_string()), ..Pulled::default() },
         };
         note(app, channel, seen, now, pulled).await?
@@ -117,18 +117,32 @@ enum NotPulled {
 struct Pulled {
     failure: Option<String>,
     unreadable: Vec<String>,
+    /// The first page that is not recorded.
+    next: Option<String>,
+    /// The vendor does not take the cursor from which it went on.
+    lost_place: bool,
 }
 
 /// Pulls until it is too late. What came of it until then is kept.
-async fn pull_until(end: Instant, app: &App, channel: &Channel, connector: &dyn Connector, since: Timestamp) -> Pulled {
-    let mut pulled = Pulled::default();
-    let outcome = timeout_at(end, pull(app, channel, connector, since, &mut pulled)).await;
+async fn pull_until(
+    end: Instant,
+    app: &App,
+    channel: &Channel,
+    connector: &dyn Connector,
+    seen: &PullState,
+    now: Timestamp,
+) -> Pulled {
+    let place = seen.place(now).map(|place| place.cursor.clone());
+    let mut pulled = Pulled { next: place.clone(), ..Pulled::default() };
+    let outcome = timeout_at(end, pull(app, channel, connector, seen.since(now), &mut pulled)).await;
     let outcome = outcome.unwrap_or(Err(NotPulled::OutOfTime));
+    let is_refused = matches!(outcome, Err(NotPulled::Vendor(CallError::Refused { .. })));
+    pulled.lost_place = is_refused && place.is_some() && pulled.next == place;
     pulled.failure = outcome.err().map(|error| error.to_string());
     pulled
 }
 
-/// Records every order that changed since an instant.
+/// Records every order that changed since an instant, from the page on that is next.
 async fn pull(
     app: &App,
     channel: &Channel,
@@ -136,15 +150,14 @@ async fn pull(
     since: Timestamp,
     pulled: &mut Pulled,
 ) -> Result<(), NotPulled> {
-    let mut cursor: Option<String> = None;
     for _ in 0..MAX_PAGES {
-        let page = connector.changed_orders(since, cursor.as_deref()).await?;
+        let page = connector.changed_orders(since, pulled.next.as_deref()).await?;
         pulled.unreadable.extend(page.unreadable);
         for order in &page.orders {
             app.store.record_order(channel, order).await?;
         }
-        cursor = page.cursor;
-        if cursor.is_none() {
+        pulled.next = page.cursor;
+        if pulled.next.is_none() {
             return Ok(());
         }
     }
@@ -166,7 +179,13 @@ async fn note(
         None => seen.succeeded(began, &pulled.unreadable),
         Some(failure) => {
             tracing::warn!(failure, %channel, "the orders of the channel were not all heard");
-            seen.failed(began, failure, &pulled.unreadable)
+            let got_on = pulled.next.filter(|next| seen.place(began).is_none_or(|place| place.cursor != *next));
+            let state = match got_on {
+                Some(next) => seen.got_to(began, next),
+                None if pulled.lost_place => seen.lost_place(),
+                None => seen.clone(),
+            };
+            state.failed(began, failure, &pulled.unreadable)
         }
     };
     if app.store.save_pull(channel, &seen, &state).await? {
@@ -260,7 +279,8 @@ mod tests {
         }
 
         async fn changed_orders(&self, _since: Timestamp, cursor: Option<&str>) -> Result<OrderPage, CallError> {
-            let number: usize = cursor.map_or(0, |cursor| cursor.parse().unwrap());
+            let unknown = |_| CallError::Refused { reason: "no such cursor".to_owned() };
+            let number: usize = cursor.map_or(Ok(0), str::parse).map_err(unknown)?;
             match self.pages.get(number) {
                 Some(page) => Ok(page.clone()),
                 None => std::future::pending().await,
@@ -296,10 +316,33 @@ mod tests {
         }
     }
 
-    async fn pulled(pages: Vec<OrderPage>) -> Pulled {
+    const NOW: Timestamp = Timestamp::from_epoch_seconds(1_800_000_000);
+
+    async fn pulled_from(seen: &PullState, pages: Vec<OrderPage>) -> Pulled {
         let end = Instant::now() + Duration::from_millis(300);
-        let since = Timestamp::from_epoch_seconds(1_800_000_000);
-        pull_until(end, &App::unreachable(), &"ebay".parse().unwrap(), &Vendor { pages }, since).await
+        pull_until(end, &App::unreachable(), &"ebay".parse().unwrap(), &Vendor { pages }, seen, NOW).await
+    }
+
+    async fn pulled(pages: Vec<OrderPage>) -> Pulled {
+        pulled_from(&PullState::default(), pages).await
+    }
+
+    #[tokio::test]
+    async fn a_pull_goes_on_from_the_first_page_that_was_not_recorded() {
+        let pages = vec![page(Some("1"), Vec::new()), page(Some("2"), Vec::new())];
+        let first = pulled(pages.clone()).await;
+        assert_eq!((first.next.as_deref(), first.unreadable.len()), (Some("2"), 2));
+        // The page that holds the order which is not recorded comes once more.
+        let unrecorded = pulled(vec![page(Some("1"), Vec::new()), page(Some("2"), vec![order()])]).await;
+        assert_eq!(unrecorded.next.as_deref(), Some("1"));
+        let place = PullState::default().got_to(NOW, "2".to_owned());
+        let rest = [pages.clone(), vec![page(None, Vec::new())]].concat();
+        let rest = pulled_from(&place, rest).await;
+        assert_eq!((rest.failure, rest.next, rest.unreadable.len()), (None, None, 1), "the third page alone");
+        let nowhere = pulled_from(&place, pages.clone()).await;
+        assert_eq!((nowhere.next.as_deref(), nowhere.lost_place), (Some("2"), false), "the vendor is only slow");
+        let unknown = pulled_from(&PullState::default().got_to(NOW, "x".to_owned()), pages).await;
+        assert!(unknown.lost_place, "{unknown:?}");
     }
 
     #[tokio::test]
