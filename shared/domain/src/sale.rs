@@ -8,6 +8,12 @@
 //! Some marketplaces let an order that was canceled be paid after all. That is another *life* of the line: nothing of the first comes back, its
 //! successor takes the units anew, as for a late payment ([`revival`]). Only news can begin it that is newer than the cancellation, by the
 //! marketplace's own time of the change; in the second life, a cancellation counts only if it is newer than what began that.
+//!
+//! A line whose quantity was changed after it was recorded has [`Parts`], each of which is told as a line of its own.
+
+mod parts;
+
+pub use parts::{NoParts, Parts, Resized};
 
 use crate::{
     bucket::StockId,

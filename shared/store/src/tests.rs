@@ -14,6 +14,7 @@ mod pools;
 mod quotas;
 mod redistribution;
 mod reserve;
+mod resized;
 mod resolve;
 mod retries;
 mod revival;
