@@ -5,13 +5,14 @@
 //! | an order as it stands | recorded, line by line |
 //! | a hint that an order has changed | fetched from the channel, then recorded |
 //! | one that cannot be read | logged with an alarm and dropped: the next pull brings its order |
-//! | one that fails for now | reported with everything behind it in its group; all of them come again |
+//! | one that fails for now, or takes too long | reported with everything behind it in its group; all of them come again |
+//! | one for which no time is left | reported without a look at it; with a slow vendor, each call still gets some done |
 //!
 //! An order is recorded once however often it is told: every write is guarded by the id of its line.
 
 mod amazon;
 
-use std::collections::BTreeSet;
+use std::{collections::BTreeSet, time::Duration};
 
 use aws_lambda_events::{
     sqs::{SqsEvent, SqsMessage},
@@ -26,6 +27,13 @@ use runtime::{
 };
 use serde_json::Value;
 use store::{Failure, Fault};
+use tokio::time::{Instant, timeout};
+
+/// No message is begun later than so long after its batch came, and each is given up after so long: together shorter than the function's
+/// timeout in `template.yaml`. A function that is cut off has done nothing, as far as its queue knows: all of the batch would come again,
+/// until it is given up.
+const BEGIN_UNTIL: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(15);
 
 /// The attribute of a message that names its group.
 const GROUP: &str = "MessageGroupId";
@@ -56,12 +64,16 @@ pub async fn handle(app: &App, event: Value) -> Result<Value, MalformedEvent> {
 
 /// Handles a batch of news.
 pub async fn handle_news(app: &App, event: SqsEvent) -> SqsEventResponse {
+    handle_until(app, event, Instant::now() + BEGIN_UNTIL).await
+}
+
+async fn handle_until(app: &App, event: SqsEvent, begin_until: Instant) -> SqsEventResponse {
     let mut response = SqsEventResponse::default();
     let mut held_up: BTreeSet<String> = BTreeSet::new();
     for message in event.records {
         let group = message.attributes.get(GROUP).cloned();
-        let waits = group.as_ref().is_some_and(|group| held_up.contains(group));
-        let failed = if waits { true } else { !hear(app, &message).await };
+        let waits = group.as_ref().is_some_and(|group| held_up.contains(group)) || Instant::now() >= begin_until;
+        let failed = if waits { true } else { !is_heard(hear(app, &message), PATIENCE).await };
         if failed {
             held_up.extend(group);
             let mut failure = SqsBatchItemFailure::default();
@@ -70,6 +82,14 @@ pub async fn handle_news(app: &App, event: SqsEvent) -> SqsEventResponse {
         }
     }
     response
+}
+
+/// Whether a message is done within its time.
+async fn is_heard(hearing: impl Future<Output = bool>, patience: Duration) -> bool {
+    timeout(patience, hearing).await.unwrap_or_else(|_| {
+        tracing::warn!("out of time: news comes again");
+        false
+    })
 }
 
 /// Records what a message says; whether nothing more is to be done about it.
@@ -120,4 +140,33 @@ async fn record(app: &App, news: News) -> Result<(), NotRecorded> {
 async fn record_order(app: &App, channel: &Channel, order: &ChannelOrder) -> Result<(), NotRecorded> {
     app.store.record_order(channel, order).await?;
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn batch() -> SqsEvent {
+        let message = |id: &str| json!({"messageId": id, "body": "{", "eventSource": "aws:sqs"});
+        serde_json::from_value(json!({"Records": [message("1"), message("2")]})).unwrap()
+    }
+
+    #[tokio::test]
+    async fn what_is_not_begun_in_time_comes_again() {
+        // Such a message is dropped as soon as it is looked at.
+        let app = App::unreachable();
+        assert!(handle_news(&app, batch()).await.batch_item_failures.is_empty());
+        let late = handle_until(&app, batch(), Instant::now()).await.batch_item_failures;
+        let late: Vec<_> = late.into_iter().map(|failure| failure.item_identifier).collect();
+        assert_eq!(late, ["1", "2"].map(|id| Some(id.to_owned())));
+    }
+
+    #[tokio::test]
+    async fn what_takes_too_long_comes_again() {
+        assert!(!is_heard(std::future::pending(), Duration::from_millis(1)).await);
+        assert!(is_heard(async { true }, PATIENCE).await && !is_heard(async { false }, PATIENCE).await);
+        assert!(BEGIN_UNTIL + PATIENCE < Duration::from_mins(1), "the function's timeout");
+    }
 }

@@ -69,10 +69,15 @@ async fn a_404_is_nothing_found_only_if_it_says_so() {
     let gone = r#"404 {"errors":{"error":[{"code":"CONTENT_NOT_FOUND.GMP_ORDER_API","description":"none"}]}}"#;
     let lost = r#"404 {"errors":{"error":[{"code":"RESOURCE_NOT_FOUND.GMP_GATEWAY_API","description":"no path"}]}}"#;
     let node = &[("ship_node", "n1")];
-    let (_, walmart) = walmart(node, &[gone, lost, gone, lost, gone, r#"{"nodes":[]}"#, lost]);
+    let (_, walmart) = walmart(node, &[gone, lost, gone, gone, lost, gone, r#"{"nodes":[]}"#, lost]);
     let since = Timestamp::from_epoch_seconds(1_795_600_000);
     assert_eq!(walmart.changed_orders(since, None).await, Ok(OrderPage::default()));
     assert!(matches!(walmart.changed_orders(since, None).await, Err(CallError::Refused { .. })));
+    let page = walmart.changed_orders(since, Some("?nextCursor=2")).await;
+    assert!(
+        matches!(page, Err(CallError::Refused { .. })),
+        "of a page that is gone nobody knows what was on it: {page:?}"
+    );
     assert_eq!(walmart.order("1").await, Ok(None));
     assert!(matches!(walmart.order("1").await, Err(CallError::Refused { .. })));
     // Of a SKU that was never at the node nothing is reserved there; the answer to the push says what it is worth.

@@ -256,6 +256,12 @@ impl ReservationId {
         Self(digest("marketplace sale", &[sale.channel.as_str(), sale.order.as_str(), sale.line.as_str()]))
     }
 
+    /// The record of a part of this line: the first part is the line itself, the others are what it grew by since.
+    #[must_use]
+    pub fn part(&self, number: usize) -> Self {
+        if number == 0 { self.clone() } else { Self(digest("part", &[self.as_str(), &number.to_string()])) }
+    }
+
     /// The reservation under which a late payment takes the units of this one again.
     #[must_use]
     pub fn successor(&self) -> Self {
@@ -445,6 +451,8 @@ mod tests {
             SaleKey { channel: "amazon".parse().unwrap(), order: "o-1".parse().unwrap(), line: "1".parse().unwrap() };
         let sale = ReservationId::of_sale(&sale);
         assert_eq!(sale.to_string(), "3LcxIZ0WN-lREU7y");
+        assert_eq!(sale.part(0), sale);
+        assert_eq!([sale.part(1), sale.part(2)].map(|part| part.to_string()), ["Doj-OFl7zehFqsFk", "-VcsPcIayfutRIWb"]);
         let home = StockId { sku: "tea".parse().unwrap(), channel: Channel::shared() };
         assert_eq!(MovementId::of_return(&sale, 2, &home).to_string(), "kYRnE1UPtVLwnQpD");
         assert_eq!(AlertId::of(&"tea".parse().unwrap(), 3).to_string(), "gVQCJHgeqkDGfrxb");

@@ -8,6 +8,12 @@
 //! Some marketplaces let an order that was canceled be paid after all. That is another *life* of the line: nothing of the first comes back, its
 //! successor takes the units anew, as for a late payment ([`revival`]). Only news can begin it that is newer than the cancellation, by the
 //! marketplace's own time of the change; in the second life, a cancellation counts only if it is newer than what began that.
+//!
+//! A line whose quantity was changed after it was recorded has [`Parts`], each of which is told as a line of its own.
+
+mod parts;
+
+pub use parts::{NoParts, Parts, Resized};
 
 use crate::{
     bucket::StockId,
@@ -295,10 +301,11 @@ pub enum AfterSale {
 }
 
 /// Decides. Cancellations only ever grow, so a smaller number is older news. What was shipped does not come back by itself: the units are
-/// with the shopper, whoever pays for them.
+/// with the shopper, whoever pays for them. Of a line of which nothing is wanted any more all comes back, however many it is told with: some
+/// marketplaces say then that none were ordered.
 #[must_use]
 pub fn after_sale(sold: u64, line: &SaleLine, since: Aftermath) -> AfterSale {
-    let canceled = line.canceled.min(sold);
+    let canceled = if line.is_canceled() { sold } else { line.canceled.min(sold) };
     match line.stage {
         _ if since.shipped => AfterSale::Nothing,
         _ if since.returned >= sold => AfterSale::LookAtRevival,
@@ -446,6 +453,10 @@ mod tests {
         for (stage, canceled, since, expected) in cases {
             assert_eq!(after_sale(3, &line(stage, canceled), since), expected, "{stage:?} {canceled} {since:?}");
         }
+        // Amazon tells of 0 ordered: one unit, canceled.
+        let none = SaleLine { quantity: Quantity::new(1).unwrap(), ..line(Stage::Paid, 1) };
+        assert_eq!(after_sale(3, &none, since(0, false)), back(3, 3));
+        assert_eq!(after_sale(3, &none, since(2, false)), back(1, 3));
     }
 
     #[test]

@@ -165,7 +165,7 @@ impl App {
             let client = || aws_sdk_sqs::Client::new(&aws::of_function(&config, config.sqs_endpoint.as_deref()));
             url.as_ref().map(|url| channels::Queue::new(client(), url))
         };
-        let mut channels = Channels::new(Arc::new(channels::Https::new()), secrets, app.clock.clone());
+        let mut channels = Channels::new(Arc::new(channels::Https::only()), secrets, app.clock.clone());
         if let Some(queue) = queue(&config.sync_queue_url) {
             channels = channels.with_sync(queue);
         }

@@ -28,7 +28,7 @@ pub(crate) use replenishment::{
 };
 pub(crate) use reservation::{decode_reservation, encode_reservation, reason, status};
 pub(crate) use rule::{decode_rule, encode_rule, units, weights};
-pub(crate) use sale::{decode_aftermath, decode_forced, encode_forced};
+pub(crate) use sale::{decode_aftermath, decode_forced, decode_parts, encode_forced};
 
 use crate::{Fault, Item, StoredItem, keys};
 

@@ -17,6 +17,7 @@ mod quotas;
 mod redistribution;
 mod replenishment;
 mod reserve;
+mod resized;
 mod resolve;
 mod retries;
 mod revival;

@@ -7,11 +7,12 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
-use wire::Method;
+use wire::{HeaderValue, Method};
 
 use crate::{
     CallError, Context,
     connector::words,
+    endpoint,
     token::{AccessToken, TokenCell},
     transport::{Request, Response},
 };
@@ -84,7 +85,7 @@ impl Api {
             .uri(url.as_str())
             .header("accept", "application/json")
             .header("user-agent", USER_AGENT)
-            .header("x-amz-access-token", token);
+            .header("x-amz-access-token", secret_header(token)?);
         if call.body.is_some() {
             request = request.header("content-type", "application/json");
         }
@@ -114,7 +115,11 @@ impl Api {
         for name in ["refresh_token", "client_id", "client_secret"] {
             form.append_pair(name, credentials.get(name)?);
         }
-        let address = self.context.options.get("token_endpoint").map_or(TOKEN_ENDPOINT, String::as_str);
+        // It is sent all that is secret.
+        let address = match self.context.options.get("token_endpoint") {
+            Some(address) => endpoint::checked(address)?,
+            None => TOKEN_ENDPOINT,
+        };
         wire::Request::post(address)
             .header("accept", "application/json")
             .header("content-type", "application/x-www-form-urlencoded;charset=UTF-8")
@@ -161,6 +166,14 @@ impl Api {
             status => Err(failed(&format!("the document store answered {status}"))),
         }
     }
+}
+
+/// A header that prints as nothing.
+fn secret_header(text: &str) -> Result<HeaderValue, CallError> {
+    let words = "the token has characters that no header can carry";
+    let mut value = HeaderValue::from_str(text).map_err(|_| CallError::Unauthorized { reason: words.to_owned() })?;
+    value.set_sensitive(true);
+    Ok(value)
 }
 
 /// What a status means for every operation.
@@ -246,7 +259,70 @@ fn token_refusal(body: &[u8]) -> String {
 
 #[cfg(test)]
 mod tests {
+    use std::sync::Arc;
+
+    use async_trait::async_trait;
+    use domain::time::{Clock, Timestamp};
+
     use super::*;
+    use crate::{Credentials, Transport, TransportError};
+
+    struct Nobody;
+
+    #[async_trait]
+    impl Transport for Nobody {
+        async fn send(&self, _request: Request) -> Result<Response, TransportError> {
+            Err(TransportError { reason: "nobody is there".to_owned() })
+        }
+    }
+
+    struct Noon;
+
+    impl Clock for Noon {
+        fn now(&self) -> Timestamp {
+            Timestamp::from_epoch_seconds(1_800_000_000)
+        }
+    }
+
+    fn api(token_endpoint: Option<&str>) -> Api {
+        let credentials: Credentials =
+            [("client_id", "id"), ("client_secret", "s3cret"), ("refresh_token", "r3fresh")].into();
+        let options = token_endpoint.map(|address| ("token_endpoint".to_owned(), address.to_owned()));
+        Api::new(Context {
+            transport: Arc::new(Nobody),
+            clock: Arc::new(Noon),
+            credentials,
+            endpoint: None,
+            options: options.into_iter().collect(),
+        })
+    }
+
+    #[test]
+    fn secrets_are_not_sent_for_a_token_in_the_open() {
+        for (address, is_let) in [
+            (None, true),
+            (Some("https://api.amazon.co.jp/auth/o2/token"), true),
+            (Some("http://127.0.0.1:8080/auth/o2/token"), true),
+            (Some("http://api.amazon.com/auth/o2/token"), false),
+            (Some("https://user:word@api.amazon.com/auth/o2/token"), false),
+            (Some("no address"), false),
+        ] {
+            let request = api(address).token_request();
+            assert_eq!(request.is_ok(), is_let, "{address:?}");
+            let told = request.map_or_else(|error| error.to_string(), |request| request.uri().to_string());
+            assert!(!told.contains("word") && !told.contains("s3cret"), "{told}");
+        }
+    }
+
+    #[test]
+    fn a_token_is_not_printed_with_its_request() {
+        let call =
+            Call { method: Method::GET, path: vec!["x".to_owned()], query: Vec::new(), body: None, rate_seconds: 1 };
+        let request = api(None).request(&call, "t0ken").unwrap();
+        assert_eq!(request.headers()["x-amz-access-token"], "t0ken");
+        assert!(!format!("{request:?}").contains("t0ken"));
+        assert!(api(None).request(&call, "t0\nken").is_err());
+    }
 
     fn answer(status: u16, headers: &[(&'static str, &str)], body: &str) -> Response {
         let mut response = Response::new(body.as_bytes().to_vec());

@@ -253,7 +253,9 @@ impl Api {
         query.extend(cursor.map(|cursor| ("paginationToken", cursor.to_owned())));
         let response = self.call(&orders(None, query, SECONDS_PER_SEARCH)).await?;
         if response.status() == 404 {
-            return Ok(OrderPage::default());
+            // Of a page that is gone nobody knows what was on it.
+            let gone = || CallError::Refused { reason: "the page of orders is gone".into() };
+            return if cursor.is_none() { Ok(OrderPage::default()) } else { Err(gone()) };
         }
         parse_page(response.body())
     }

@@ -38,11 +38,14 @@ const MAX_CHALLENGE_CHARS: usize = 512;
 /// How long a public key is believed. Source: Notification API, `getPublicKey`: "one-hour is recommended".
 const KEY_SECONDS: u64 = 3_600;
 
+/// How long a key is remembered after that: it is believed still while it cannot be asked for. As long as a notification is taken.
+const KEPT_SECONDS: u64 = KEY_SECONDS + MAX_AGE_SECONDS;
+
 /// Keys that are remembered: eBay uses one at a time, and another one after it.
 const MAX_KEYS: usize = 8;
 
 /// Fetches in an hour. Whoever can reach the webhook can name keys that do not exist, and each would be a call; eBay
-/// limits these.
+/// limits these. Those for keys that are known to exist are counted by themselves: nobody else can use them up.
 const MAX_FETCHES_PER_HOUR: u32 = 30;
 
 /// A notification that was published longer ago is refused. eBay sends an unanswered one again for some hours.
@@ -129,17 +132,26 @@ impl Key {
     }
 }
 
-/// Keys of eBay's, each for an hour. One is fetched at a time, however many deliveries wait for it.
+/// Keys of eBay's, each for an hour. Of those that are known one is fetched at a time, and one of the others, however many deliveries wait
+/// for it: nobody who names keys that do not exist makes a true delivery wait, or costs it its key.
 #[derive(Default)]
-pub struct KeyRing(Mutex<Ring>);
+pub struct KeyRing {
+    ring: Mutex<Ring>,
+    refreshing: Mutex<()>,
+    finding: Mutex<()>,
+}
 
 #[derive(Default)]
 struct Ring {
     /// By id, and when it was fetched; nothing is a key that eBay does not know.
     keys: BTreeMap<String, (Timestamp, Option<Key>)>,
-    /// Since when fetches are counted, and how many there were.
-    fetches: (Timestamp, u32),
+    refreshes: Budget,
+    finds: Budget,
 }
+
+/// Since when fetches are counted, and how many there were.
+#[derive(Default)]
+struct Budget(Timestamp, u32);
 
 impl KeyRing {
     /// The key of this id, or the one that `fetch` gets.
@@ -150,30 +162,68 @@ impl KeyRing {
     where
         F: Future<Output = Result<Option<Key>, CallError>> + Send,
     {
-        let mut ring = self.0.lock().await;
-        ring.keys.retain(|_, (at, _)| now.seconds_since(*at) < KEY_SECONDS);
-        let key = if let Some((_, key)) = ring.keys.get(kid) {
-            key.clone()
-        } else {
-            ring.count(now)?;
-            let key = fetch.await.map_err(Rejected::Unavailable)?;
-            ring.remember(kid, now, key.clone());
-            key
+        let is_known = match self.ring.lock().await.look(kid, now) {
+            Seen::Fresh(key) => return believed(key),
+            Seen::Old(_) => true,
+            Seen::Never => false,
         };
-        key.ok_or(Rejected::Unbelieved("a key that is none of eBay's"))
+        let _turn = if is_known { self.refreshing.lock() } else { self.finding.lock() }.await;
+        {
+            let mut ring = self.ring.lock().await;
+            match ring.look(kid, now) {
+                // Whoever had the turn before has fetched it.
+                Seen::Fresh(key) => return believed(key),
+                Seen::Old(key) => {
+                    if ring.refreshes.spend(now).is_err() {
+                        return Ok(key);
+                    }
+                }
+                Seen::Never => ring.finds.spend(now)?,
+            }
+        }
+        let key = fetch.await.map_err(Rejected::Unavailable)?;
+        self.ring.lock().await.remember(kid, now, key.clone());
+        believed(key)
+    }
+}
+
+fn believed(key: Option<Key>) -> Result<Key, Rejected> {
+    key.ok_or(Rejected::Unbelieved("a key that is none of eBay's"))
+}
+
+/// What is known of a key.
+enum Seen {
+    /// What eBay says of it.
+    Fresh(Option<Key>),
+    /// What it said longer than an hour ago.
+    Old(Key),
+    /// Nothing.
+    Never,
+}
+
+impl Budget {
+    fn spend(&mut self, now: Timestamp) -> Result<(), Rejected> {
+        if now.seconds_since(self.0) >= KEY_SECONDS {
+            *self = Self(now, 0);
+        }
+        if self.1 < MAX_FETCHES_PER_HOUR {
+            self.1 += 1;
+            return Ok(());
+        }
+        let retry_after_seconds = KEY_SECONDS - now.seconds_since(self.0);
+        Err(Rejected::Unavailable(CallError::Throttled { retry_after_seconds }))
     }
 }
 
 impl Ring {
-    fn count(&mut self, now: Timestamp) -> Result<(), Rejected> {
-        let (since, fetches) = self.fetches;
-        self.fetches = if now.seconds_since(since) < KEY_SECONDS { (since, fetches + 1) } else { (now, 1) };
-        if self.fetches.1 <= MAX_FETCHES_PER_HOUR {
-            return Ok(());
+    fn look(&mut self, kid: &str, now: Timestamp) -> Seen {
+        self.keys
+            .retain(|_, (at, key)| now.seconds_since(*at) < if key.is_some() { KEPT_SECONDS } else { KEY_SECONDS });
+        match self.keys.get(kid) {
+            Some((at, key)) if now.seconds_since(*at) < KEY_SECONDS => Seen::Fresh(key.clone()),
+            Some((_, Some(key))) => Seen::Old(key.clone()),
+            _ => Seen::Never,
         }
-        self.fetches.1 = MAX_FETCHES_PER_HOUR;
-        let retry_after_seconds = KEY_SECONDS - now.seconds_since(self.fetches.0);
-        Err(Rejected::Unavailable(CallError::Throttled { retry_after_seconds }))
     }
 
     /// Keys that exist are kept before those that do not, or an unknown id would cost a known key its place.

@@ -3,6 +3,7 @@
 //! | module | does |
 //! |---|---|
 //! | this one | the steps, each one conditional write (or one transaction) after which the record is looked at again |
+//! | `parts` | what is told of a line whose quantity was changed |
 //! | `take` | holds the units wherever they are, forces what nobody has, and records |
 //! | `force` | the transaction that forces |
 //!
@@ -16,6 +17,7 @@
 //! | confirm, cancel | the status: a decision is final |
 //! | return | the number that came back so far, in the transaction that books it |
 //! | revive | the news that began the successor's life, noted once |
+//! | resize | the parts that were seen, noted before any is taken |
 //!
 //! A crash between any two steps leaves what the next telling of the line finds: holds, which are adopted; or a record, which goes on from
 //! where it stands. If holds end before anybody recorded them, a resolver closes their record as expired, and the line is taken again
@@ -23,6 +25,7 @@
 //! is one.
 
 mod force;
+mod parts;
 mod take;
 
 use domain::{
@@ -82,14 +85,7 @@ impl Store {
     ) -> Result<SaleOutcome, Failure> {
         refuse_shared(channel)?;
         let key = SaleKey { channel: channel.clone(), order: order.clone(), line: line.line.clone() };
-        let mut telling = Telling::new(self, &key, line, told_at);
-        telling.look().await?;
-        for _ in 0..MAX_STEPS {
-            if telling.step().await? {
-                return Ok(telling.outcome());
-            }
-        }
-        Err(Refusal::Contended.into())
+        self.record_parts(&key, line, told_at).await
     }
 
     /// What has happened to the units of a sold line since.
@@ -113,13 +109,24 @@ struct Telling<'a> {
 }
 
 impl<'a> Telling<'a> {
-    fn new(store: &'a Store, key: &'a SaleKey, line: &'a SaleLine, told_at: Option<Timestamp>) -> Self {
-        let id = ReservationId::of_sale(key);
+    fn new(
+        store: &'a Store,
+        id: ReservationId,
+        key: &'a SaleKey,
+        line: &'a SaleLine,
+        told_at: Option<Timestamp>,
+    ) -> Self {
         Self { store, key, line, told_at, id, record: None, change: SaleChange::Unchanged, shortfall: 0 }
     }
 
-    fn outcome(self) -> SaleOutcome {
-        SaleOutcome { reservation: self.id, shortfall: self.shortfall, change: self.change }
+    /// Takes all steps.
+    async fn take_steps(&mut self) -> Result<(), Failure> {
+        for _ in 0..MAX_STEPS {
+            if self.step().await? {
+                return Ok(());
+            }
+        }
+        Err(Refusal::Contended.into())
     }
 
     async fn look(&mut self) -> Result<(), Fault> {
@@ -240,9 +247,6 @@ impl<'a> Telling<'a> {
     async fn after_sale(&mut self) -> Result<bool, Failure> {
         let Some(record) = self.record.clone() else { return Ok(false) };
         let sold = record.lines.iter().map(|line| line.quantity.units()).sum();
-        if sold != self.line.quantity.units() {
-            tracing::warn!(sold, told = self.line.quantity.units(), id = %self.id, "a line was told with another quantity");
-        }
         for _ in 0..MAX_ROUNDS {
             // What this very call has recorded as sold has nothing behind it.
             if self.change != SaleChange::Unchanged && !self.line.needs_aftermath() {

@@ -2,7 +2,7 @@
 
 use domain::{
     ids::ReservationId,
-    sale::{Aftermath, ForcedSale},
+    sale::{Aftermath, ForcedSale, Parts},
 };
 
 use super::{Reader, as_instant, as_more_than_zero, as_number, instant, number, parsed, text};
@@ -51,4 +51,9 @@ pub(crate) fn decode_aftermath(item: &Item) -> Result<Aftermath, Fault> {
         canceled_at: reader.optional("canceled", as_instant)?,
         begun_at: reader.optional("begun", as_instant)?,
     })
+}
+
+/// The parts of a line whose quantity was changed; nothing of one that is as it was recorded.
+pub(crate) fn decode_parts(item: &Item) -> Result<Option<Parts>, Fault> {
+    Reader::new(item).optional("parts", parsed)
 }

@@ -241,6 +241,15 @@ fn golden_of_sales_and_channels() {
         ("sale_ship", vec![give_back::ship(&id)]),
         ("sale_cancel_at", vec![give_back::cancel_at(&id, at(900))]),
         ("sale_begin", vec![give_back::begin(&id, at(900))]),
+        ("sale_resize", vec![give_back::resize(&id, None, &"1/1 2/2@1800000900".parse().unwrap())]),
+        (
+            "sale_resize_again",
+            vec![give_back::resize(
+                &id,
+                Some(&"1/1 2/2@1800000900".parse().unwrap()),
+                &"1/1 2/1@1800000960".parse().unwrap(),
+            )],
+        ),
         ("record_sale", vec![record::record(&line)]),
         ("channel_create", vec![channel::create(&amazon, &settings)]),
         ("channel_change", vec![channel::change(&amazon, &settings, None)]),

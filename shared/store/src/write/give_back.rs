@@ -10,13 +10,20 @@
 //! **Cancel at** `canceled < :at`: the newest cancellation, by the marketplace's time, and never an older one. It is noted before anything is
 //! given back or canceled: whoever finds that done also finds when.
 //!
+//! **Resize** `parts` as seen: a line whose quantity was changed grows by a part once, whoever tells of it. Noted before any part is taken.
+//!
 //! **Begin** `attribute_not_exists(begun)`: the next life of a line that was canceled begins once, before its units are taken.
 
-use domain::{ids::ReservationId, movement::Movement, sale::Aftermath, time::Timestamp};
+use domain::{
+    ids::ReservationId,
+    movement::Movement,
+    sale::{Aftermath, Parts},
+    time::Timestamp,
+};
 
 use super::credit;
 use crate::{
-    item::{encode_movement, instant, number},
+    item::{encode_movement, instant, number, text},
     keys,
     table::Write,
 };
@@ -57,4 +64,14 @@ pub(crate) fn cancel_at(id: &ReservationId, at: Timestamp) -> Write {
 /// Begins a life of a line that was canceled: when the order changed by which it is wanted again.
 pub(crate) fn begin(id: &ReservationId, at: Timestamp) -> Write {
     Write::update(keys::aftermath(id), "SET begun = :at", "attribute_not_exists(begun)").value(":at", instant(at))
+}
+
+/// Notes the parts of a line whose quantity was changed, by whoever saw these parts, or none.
+pub(crate) fn resize(id: &ReservationId, seen: Option<&Parts>, parts: &Parts) -> Write {
+    let condition = if seen.is_some() { "parts = :seen" } else { "attribute_not_exists(parts)" };
+    let noted = Write::update(keys::aftermath(id), "SET parts = :parts", condition).value(":parts", text(parts));
+    match seen {
+        Some(seen) => noted.value(":seen", text(seen)),
+        None => noted,
+    }
 }

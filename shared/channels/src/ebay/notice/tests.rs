@@ -139,3 +139,50 @@ async fn invented_keys_cost_no_more_calls_than_an_hour_allows_and_no_key_its_pla
     assert_eq!(ring.get("real", PUBLISHED.plus_seconds(60), async { panic!("fetched") }).await, Ok(key()));
     assert_eq!(ring.get("next", PUBLISHED.plus_seconds(3_600), async { Ok(Some(key())) }).await, Ok(key()));
 }
+
+#[tokio::test]
+async fn invented_keys_take_no_fetch_from_a_known_one() {
+    let ring = KeyRing::default();
+    ring.get("real", PUBLISHED, async { Ok(Some(key())) }).await.unwrap();
+    let later = PUBLISHED.plus_seconds(3_600);
+    for n in 0..40 {
+        drop(ring.get(&format!("invented-{n}"), later, async { Ok(None) }).await);
+    }
+    assert!(ring.get("one-more", later, async { panic!("fetched") }).await.is_err(), "theirs are used up");
+    assert_eq!(ring.get("real", later, async { Ok(Some(key())) }).await, Ok(key()), "it is asked for as ever");
+    assert_eq!(ring.get("real", later.plus_seconds(3_599), async { panic!("fetched") }).await, Ok(key()));
+}
+
+#[tokio::test]
+async fn a_known_key_is_believed_while_it_cannot_be_asked_for_any_more() {
+    let ring = KeyRing::default();
+    ring.get("real", PUBLISHED, async { Ok(Some(key())) }).await.unwrap();
+    let later = PUBLISHED.plus_seconds(3_600);
+    for _ in 0..30 {
+        let down = async { Err(CallError::Unavailable { reason: String::new() }) };
+        assert!(ring.get("real", later, down).await.is_err());
+    }
+    assert_eq!(ring.get("real", later, async { panic!("fetched") }).await, Ok(key()));
+    let withdrawn = ring.get("real", later.plus_seconds(3_600), async { Ok(None) }).await;
+    assert!(matches!(withdrawn, Err(Rejected::Unbelieved(_))));
+    let forgotten = PUBLISHED.plus_seconds(10 * 86_400);
+    assert!(ring.get("real", forgotten, async { Ok(None) }).await.is_err());
+}
+
+#[tokio::test]
+async fn whoever_names_an_invented_key_makes_no_other_delivery_wait() {
+    let ring = KeyRing::default();
+    ring.get("real", PUBLISHED, async { Ok(Some(key())) }).await.unwrap();
+    let slow = ring.get("invented", PUBLISHED, std::future::pending());
+    let real = async {
+        tokio::task::yield_now().await;
+        let fresh = ring.get("real", PUBLISHED, async { panic!("fetched") }).await;
+        let refreshed = ring.get("real", PUBLISHED.plus_seconds(3_600), async { Ok(Some(key())) }).await;
+        (fresh, refreshed)
+    };
+    tokio::select! {
+        biased;
+        _ = slow => panic!("eBay never answers"),
+        answers = real => assert_eq!(answers, (Ok(key()), Ok(key()))),
+    }
+}

@@ -173,6 +173,17 @@ async fn giving_back() {
         let written = bench.store.write(&write).await.unwrap();
         assert_eq!(matches!(written, Written::Applied(_)), applied, "{name}");
     }
+    let [grown, shrunk] = ["1/1 2/2@20", "1/1 2/1@30"].map(|parts| parts.parse().unwrap());
+    for (name, write, applied) in [
+        ("resized: whole no more", give_back::resize(&rid("k"), Some(&shrunk), &grown), false),
+        ("resized", give_back::resize(&rid("k"), None, &grown), true),
+        ("resized meanwhile", give_back::resize(&rid("k"), None, &grown), false),
+        ("resized again", give_back::resize(&rid("k"), Some(&grown), &shrunk), true),
+        ("resized again meanwhile", give_back::resize(&rid("k"), Some(&grown), &shrunk), false),
+    ] {
+        let written = bench.store.write(&write).await.unwrap();
+        assert_eq!(matches!(written, Written::Applied(_)), applied, "{name}");
+    }
     let late = back(since(4, false), 6, &late);
     assert_eq!(transact(&bench, &seen, None, late).await, Some(vec![true, false, false]), "shipped since");
 }
