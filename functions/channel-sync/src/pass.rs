@@ -169,8 +169,8 @@ impl Pass<'_> {
             }
             Next::Settled => {
                 let look_at = (missing > 0 || state.disagrees).then(|| as_of.plus_seconds(LOOK_AGAIN_SECONDS));
-                let shows = Pushed { quantity: shown, in_flight: missing, as_of, counted };
-                let rested = SyncState { look_at, ..settled(id, &state, shows) };
+                let number = Pushed { quantity: shown, in_flight: missing, as_of, counted };
+                let rested = SyncState { look_at, ..settled(id, &state, number) };
                 self.save(id, seen, rested, self.seen(seen)).await?;
             }
             Next::Await => {

@@ -49,8 +49,8 @@ fn state() -> SyncState {
 }
 
 /// All marks that there were.
-fn all(seen: &SyncState) -> Option<Seen> {
-    Some(Seen { marks: seen.marks, at: at(0) })
+fn all(seen: &SyncState) -> Seen {
+    Seen { marks: seen.marks, at: at(0) }
 }
 
 #[test]
@@ -158,7 +158,7 @@ async fn only_the_first_mark_is_news_until_nobody_comes() {
     assert_eq!(store.mark(&id()).await.unwrap(), Some(Marked { marks: 3, is_news: true }));
     let (_, seen) = store.listing(&id()).await.unwrap().unwrap();
     let state = SyncState { version: seen.version + 1, ..seen.clone() };
-    let settled = store.save_sync(&id(), &seen, state, all(&seen)).await.unwrap().unwrap();
+    let settled = store.save_sync(&id(), &seen, state, Some(all(&seen))).await.unwrap().unwrap();
     assert_eq!(settled.marked_since, None);
     assert!(store.unsettled(&ebay()).await.unwrap().is_empty());
     assert_eq!(store.mark(&id()).await.unwrap(), Some(Marked { marks: 4, is_news: true }));
@@ -213,7 +213,7 @@ async fn a_lost_reply_of_a_follower_is_its_own() {
     let (_, seen) = store.listing(&id()).await.unwrap().unwrap();
     bench.mishaps.plan("PutItem", "T#ebay#tea", Mishap::LostReply, 1);
     let next = claimed(&seen, 5, at(1));
-    let written = store.save_sync(&id(), &seen, next.clone(), all(&seen)).await.unwrap().unwrap();
+    let written = store.save_sync(&id(), &seen, next.clone(), Some(all(&seen))).await.unwrap().unwrap();
     assert_eq!(written, SyncState { marked_since: None, ..next });
 }
 
@@ -243,7 +243,7 @@ async fn settled_listings_are_found_when_they_are_to_be_read_again_and_not_befor
         store.save_listing(&Listing { id: id.clone(), ..listing(0) }, None).await.unwrap();
         let (_, seen) = store.listing(&id).await.unwrap().unwrap();
         let state = SyncState { version: 1, check_at: Some(at(100 + n % 2 * 100)), ..seen.clone() };
-        store.save_sync(&id, &seen, state, all(&seen)).await.unwrap().unwrap();
+        store.save_sync(&id, &seen, state, Some(all(&seen))).await.unwrap().unwrap();
     }
     for (second, due) in [(99, 0), (100, 115), (199, 115), (200, 230)] {
         bench.clock.advance(at(second).seconds_since(bench.clock_now()));
