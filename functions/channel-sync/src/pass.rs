@@ -176,8 +176,8 @@ impl Pass<'_> {
                 let rule = listing.buffer.unwrap_or(self.settings.buffer);
                 let look_at = soon.or(is_fading(rule, terms.buffer).then_some(FADING_SECONDS));
                 let look_at = look_at.map(|seconds| as_of.plus_seconds(seconds));
-                let shows = Pushed { quantity: shown, in_flight: missing, as_of, counted };
-                let rested = SyncState { look_at, ..settled(id, &state, shows) };
+                let number = Pushed { quantity: shown, in_flight: missing, as_of, counted };
+                let rested = SyncState { look_at, ..settled(id, &state, number) };
                 self.save(id, seen, rested, self.seen(seen)).await?;
             }
             Next::Await => {

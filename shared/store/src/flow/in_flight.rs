@@ -137,10 +137,10 @@ fn after(answer: Result<Recorded, Failure>, units: Quantity, now: Timestamp) -> 
         Ok(Recorded { reservation, .. }) if reservation.status == Status::Active && now <= reservation.expires_at => {
             Ok(After::Held)
         }
-        // That of a pass that died; it is over.
-        Ok(_) | Err(Failure::Refused(Refusal::ReservationExpired { .. })) => Ok(After::Try(units)),
-        // A pass that died after it held had counted other units.
-        Err(Failure::Refused(Refusal::IdempotencyKeyReused)) => Ok(After::Try(units)),
+        // That of a pass that died after it held: it is over, or it had counted other units.
+        Ok(_) | Err(Failure::Refused(Refusal::ReservationExpired { .. } | Refusal::IdempotencyKeyReused)) => {
+            Ok(After::Try(units))
+        }
         Err(Failure::Refused(Refusal::InsufficientStock { lines })) => {
             Ok(lines.first().and_then(|short| units.at_most(short.available)).map_or(After::Nobody, After::Try))
         }
@@ -182,7 +182,7 @@ mod tests {
     }
 
     /// A record of three units, held until second 1800.
-    fn recorded(status: Status) -> Result<Recorded, Failure> {
+    fn recorded(status: Status) -> Recorded {
         let request = request(&"ebay#tea".parse().unwrap(), "4", 0, units(3));
         let reservation = Reservation {
             id: request.id,
@@ -200,7 +200,7 @@ mod tests {
             purge_at: None,
             extensions: BTreeMap::new(),
         };
-        Ok(Recorded { reservation, replayed: true })
+        Recorded { reservation, replayed: true }
     }
 
     fn refused(refusal: Refusal) -> Result<Recorded, Failure> {
@@ -217,10 +217,10 @@ mod tests {
         let canceled = || Status::Canceled { reason: CancelReason::Requested };
         let again = || After::Try(units(3));
         for (name, answer, now, expected) in [
-            ("held", recorded(Status::Active), 1_800, After::Held),
-            ("a record whose time is over", recorded(Status::Active), 1_801, again()),
-            ("an expired one", recorded(Status::Expired { successor: None }), 9, again()),
-            ("a canceled one", recorded(canceled()), 9, again()),
+            ("held", Ok(recorded(Status::Active)), 1_800, After::Held),
+            ("a record whose time is over", Ok(recorded(Status::Active)), 1_801, again()),
+            ("an expired one", Ok(recorded(Status::Expired { successor: None })), 9, again()),
+            ("a canceled one", Ok(recorded(canceled())), 9, again()),
             ("one that never was", refused(Refusal::ReservationExpired { refund_required: false }), 9, again()),
             ("other units under this name", refused(Refusal::IdempotencyKeyReused), 9, again()),
             ("two are left", short(2), 9, After::Try(units(2))),

@@ -243,7 +243,7 @@ async fn settled_listings_are_found_when_they_are_to_be_read_again_and_not_befor
         store.save_listing(&Listing { id: id.clone(), ..listing(0) }, None).await.unwrap();
         let (_, seen) = store.listing(&id).await.unwrap().unwrap();
         let state = SyncState { version: 1, check_at: Some(at(100 + n % 2 * 100)), ..seen.clone() };
-        store.save_sync(&id, &seen, state, all(&seen)).await.unwrap().unwrap();
+        store.save_sync(&id, &seen, state, Some(all(&seen))).await.unwrap().unwrap();
     }
     for (second, due) in [(99, 0), (100, 115), (199, 115), (200, 230)] {
         bench.clock.advance(at(second).seconds_since(bench.clock_now()));
