@@ -15,7 +15,12 @@ from urllib.parse import parse_qsl, urlsplit
 SCRIPTS = Path(__file__).resolve().parent
 ROOT = SCRIPTS.parent.parent
 FUNCTIONS = sorted(path.parent.name for path in (ROOT / "functions").glob("*/Cargo.toml"))
-ROUTES = re.findall(r"RouteKey: ([A-Z]+ /\S+)", (ROOT / "template.yaml").read_text())
+TEMPLATE = (ROOT / "template.yaml").read_text()
+ROUTES = re.findall(r"RouteKey: ([A-Z]+ /\S+)", TEMPLATE)
+# Functions that answer HTTP requests: `ChannelSettingsIntegration` is the route's way to `channel-settings`.
+HTTP_FUNCTIONS = sorted(
+    {re.sub(r"(?<!^)(?=[A-Z])", "-", name).lower() for name in re.findall(r"integrations/\$\{(\w+)Integration\}", TEMPLATE)}
+)
 
 # Any will do for servers on this machine, but the SDK refuses to send a request without.
 AWS = {"AWS_ACCESS_KEY_ID": "local", "AWS_SECRET_ACCESS_KEY": "local", "AWS_REGION": "us-east-1"}

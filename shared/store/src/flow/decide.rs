@@ -4,7 +4,8 @@
 //!
 //! 1. Close the old record in favour of a successor, so that nobody else can decide it.
 //! 2. Take the units again under the successor's id, and record it as confirmed.
-//! 3. If they cannot be had, record the refusal for good; only then answer "refund".
+//! 3. If they cannot be had, record the refusal for good; only then answer "refund". A refusal that was deleted before it could be kept is
+//!    none: everything is looked at again.
 
 use domain::{
     ids::{ExtensionId, Reference, ReservationId},
@@ -57,18 +58,25 @@ impl Store {
                     return Err(Refusal::UnknownReservation { refund_required: true }.into());
                 }
                 Status::Canceled { .. } => {
-                    self.write(&write::decide::keep_refusal(id)).await?;
-                    return Err(Refusal::AlreadyCanceled { refund_required: true }.into());
+                    if let Written::Applied(_) = self.write(&write::decide::keep_refusal(id)).await? {
+                        return Err(Refusal::AlreadyCanceled { refund_required: true }.into());
+                    }
                 }
-                Status::Expired { successor: Some(_) } => return self.confirm_successor(record, order_id).await,
+                Status::Expired { successor: Some(_) } => {
+                    if let Some(decided) = self.confirm_successor(record, order_id).await? {
+                        return Ok(decided);
+                    }
+                }
                 // In its very last second a reservation can neither be confirmed nor be closed: let the second pass.
                 Status::Active if record.expires_at == now => {
                     tokio::time::sleep(std::time::Duration::from_secs(1)).await;
                 }
                 Status::Active | Status::Expired { successor: None } => {
-                    if let Written::Applied(image) = self.write(&write::decide::close(id, &id.successor(), now)).await?
+                    let close = write::decide::close(id, &id.successor(), now);
+                    if let Written::Applied(image) = self.write(&close).await?
+                        && let Some(decided) = self.confirm_successor(decode_required(id, image)?, order_id).await?
                     {
-                        return self.confirm_successor(decode_required(id, image)?, order_id).await;
+                        return Ok(decided);
                     }
                 }
             }
@@ -98,12 +106,13 @@ impl Store {
         Ok(matches!(self.write(&write::record::record(&record)).await?, Written::Applied(_)))
     }
 
-    /// Steps 2 and 3 of a late payment; also whoever comes after a crash in between.
+    /// Steps 2 and 3 of a late payment; also whoever comes after a crash in between. Nothing if the successor's refusal was deleted before
+    /// it could be kept.
     async fn confirm_successor(
         &self,
         record: Reservation,
         order_id: Option<&Reference>,
-    ) -> Result<Reservation, Failure> {
+    ) -> Result<Option<Reservation>, Failure> {
         let id = record.id.successor();
         let decided = if let Some(decided) = self.get_reservation(&id).await? {
             decided
@@ -126,11 +135,13 @@ impl Store {
             }
         };
         if matches!(decided.status, Status::Confirmed { .. }) {
-            return confirmed_for(record.succeeded_by(decided), order_id);
+            return confirmed_for(record.succeeded_by(decided), order_id).map(Some);
         }
         // A resolver may have closed the successor with a record that DynamoDB would delete.
-        self.write(&write::decide::keep_refusal(&id)).await?;
-        Err(Refusal::ReservationExpired { refund_required: true }.into())
+        match self.write(&write::decide::keep_refusal(&id)).await? {
+            Written::Applied(_) => Err(Refusal::ReservationExpired { refund_required: true }.into()),
+            Written::Refused(_) => Ok(None),
+        }
     }
 
     /// Cancels a reservation and releases its holds. One that has expired stays expired: what was wanted is so already.

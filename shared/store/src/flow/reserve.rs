@@ -10,6 +10,7 @@ use domain::{
 use crate::{
     Failure, Fault, Store,
     flow::take::{Taken, Taking},
+    table::Written,
     write,
 };
 
@@ -75,7 +76,11 @@ impl Store {
     async fn sell_again(&self, request: &ReservationRequest, record: Reservation) -> Result<Recorded, Failure> {
         let id = request.id.successor();
         if !matches!(record.status, Status::Expired { successor: Some(_) }) {
-            self.write(&write::decide::close(&request.id, &id, self.now())).await?;
+            let close = write::decide::close(&request.id, &id, self.now());
+            if let Written::Refused(_) = self.write(&close).await? {
+                // Deleted since it was seen. Sold under the successor's id, it could be sold once more under its own.
+                return Err(Refusal::Contended.into());
+            }
         }
         let (decided, replayed) = if let Some(decided) = self.get_reservation(&id).await? {
             (decided, true)
@@ -95,8 +100,10 @@ impl Store {
             Status::Canceled { reason } => Err(reason.refusal(false).into()),
             Status::Active | Status::Expired { .. } => {
                 // Whoever may have to give money back is refused for good: no retry may find the record deleted.
-                self.write(&write::decide::keep_refusal(&id)).await?;
-                Err(Refusal::ReservationExpired { refund_required: false }.into())
+                Err(match self.write(&write::decide::keep_refusal(&id)).await? {
+                    Written::Applied(_) => Refusal::ReservationExpired { refund_required: false }.into(),
+                    Written::Refused(_) => Refusal::Contended.into(),
+                })
             }
         }
     }

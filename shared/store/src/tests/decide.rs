@@ -7,7 +7,10 @@ use domain::{
 };
 use futures::future::join_all;
 
-use super::engine::{Bench, at, bench, order, request, rid, stock};
+use super::{
+    engine::{Bench, at, bench, order, request, rid, stock},
+    mishap::Mishap,
+};
 use crate::{Failure, write};
 
 fn refusal(failure: Failure) -> Refusal {
@@ -143,6 +146,38 @@ async fn a_successor_that_a_resolver_closed_is_a_refund_and_stays_one() {
     assert_eq!(refusal(bench.store.confirm(&id, None).await.unwrap_err()), refund);
     let record = bench.store.get_reservation(&successor).await.unwrap().unwrap();
     assert_eq!(record.purge_at, None, "else DynamoDB deletes it, and the next payment is a sale");
+    bench.assert_sound().await;
+}
+
+/// Deleted between the look and the write that was to keep it, a refusal is none: what is answered then is recorded.
+#[tokio::test]
+async fn a_refund_is_only_answered_if_its_record_is_there_to_stay() {
+    let bench = with_one_reservation().await;
+    bench.store.cancel(&rid("k")).await.unwrap();
+    bench.mishaps.plan("UpdateItem", "\"REMOVE #ttl\"", Mishap::Deleted, 1);
+    let unknown = Refusal::UnknownReservation { refund_required: true };
+    assert_eq!(refusal(bench.store.confirm(&rid("k"), None).await.unwrap_err()), unknown);
+    assert_eq!(bench.mishaps.left(), 0);
+    assert!(bench.reserve("k", &["tea=2"]).await.is_err(), "else what was refunded is sold");
+    assert_eq!(refusal(bench.store.confirm(&rid("k"), None).await.unwrap_err()), unknown, "the same answer again");
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_successors_refusal_that_was_deleted_is_no_refusal() {
+    let bench = with_one_reservation().await;
+    bench.clock.advance(1_000);
+    let (id, successor) = (rid("k"), rid("k").successor());
+    bench.store.write(&write::decide::close(&id, &successor, at(1_000))).await.unwrap();
+    let hold = "2@1800001900".parse().unwrap();
+    bench.store.write(&write::hold::hold(&stock("tea").home(), &successor, hold)).await.unwrap();
+    bench.clock.advance(1_000);
+    bench.store.resolve(&stock("tea").home(), &successor, hold).await.unwrap();
+    bench.mishaps.plan("UpdateItem", "\"REMOVE #ttl\"", Mishap::Deleted, 1);
+    let paid = bench.store.confirm(&id, None).await.unwrap();
+    assert_eq!((bench.mishaps.left(), paid.status_word(at(2_000))), (0, "confirmed"));
+    assert_eq!(bench.store.confirm(&id, None).await.unwrap(), paid, "the same answer again");
+    assert_eq!(bench.level("tea").await.available, 3);
     bench.assert_sound().await;
 }
 

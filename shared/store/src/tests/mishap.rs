@@ -24,6 +24,8 @@ pub(super) enum Mishap {
     Throttled,
     /// It is not applied: a transaction is under way on the same item.
     Conflict,
+    /// The item that it changes is deleted right before, as by TTL.
+    Deleted,
 }
 
 /// An operation, a text in its body, and what happens to it.
@@ -131,6 +133,13 @@ impl HttpConnector for FaultyConnector {
             None => self.connector.call(request),
             Some(Mishap::Throttled) => HttpConnectorFuture::ready(Ok(answer("ThrottlingException"))),
             Some(Mishap::Conflict) => HttpConnectorFuture::ready(Ok(answer("TransactionConflictException"))),
+            Some(Mishap::Deleted) => {
+                let (deleting, connector) = (self.connector.call(deletion(&request, &body)), self.connector.clone());
+                HttpConnectorFuture::new(async move {
+                    assert_eq!(deleting.await?.status().as_u16(), 200, "the item is deleted");
+                    connector.call(request).await
+                })
+            }
             Some(Mishap::LostReply) => {
                 let applied = self.connector.call(request);
                 HttpConnectorFuture::new(async move {
@@ -141,4 +150,21 @@ impl HttpConnector for FaultyConnector {
             }
         }
     }
+}
+
+/// A request that deletes the item of an update. No engine that these tests run against looks at its signature.
+fn deletion(update: &HttpRequest, body: &str) -> HttpRequest {
+    let field = |name: &str, until: &str| {
+        let from = body.find(name).expect("an update names its table and its key");
+        let length = body[from..].find(until).expect("the field ends") + until.len();
+        &body[from..from + length]
+    };
+    let body =
+        format!("{{{},{}}}", field(r#""TableName":""#, r#"","#).trim_end_matches(','), field(r#""Key":{"#, "}}"));
+    let mut deletion = update.try_clone().expect("its body is in memory");
+    let headers = deletion.headers_mut();
+    headers.insert("x-amz-target", "DynamoDB_20120810.DeleteItem");
+    headers.insert("content-length", body.len().to_string());
+    *deletion.body_mut() = SdkBody::from(body);
+    deletion
 }

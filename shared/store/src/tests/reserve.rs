@@ -9,7 +9,10 @@ use domain::{
 };
 use futures::future::join_all;
 
-use super::engine::{bench, request, rid, stock};
+use super::{
+    engine::{bench, request, rid, stock},
+    mishap::Mishap,
+};
 use crate::{Failure, write};
 
 fn refusal(failure: Failure) -> Refusal {
@@ -280,5 +283,24 @@ async fn an_order_that_took_its_units_again_still_knows_what_it_was_for() {
     assert_eq!(refusal(bench.store.sell(&other).await.unwrap_err()), Refusal::IdempotencyKeyReused);
     assert!(bench.store.sell(&order).await.unwrap().replayed);
     assert_eq!(bench.level("tea").await.available, 4);
+    bench.assert_sound().await;
+}
+
+/// Its record is deleted between the look and the write that closes it: sold under its successor's id, it would be sold once more under its
+/// own by the next retry.
+#[tokio::test]
+async fn an_order_whose_expired_record_was_deleted_is_sold_once() {
+    let bench = bench().await;
+    bench.stocked("tea", 5).await;
+    let hold = "1@1800000900".parse().unwrap();
+    bench.clock.advance(901);
+    bench.store.resolve_seen(&stock("tea").home(), &rid("k"), hold, None, Settling::WhenOver).await.unwrap();
+    let order = request(Kind::Order, "k", &["tea=1"]);
+    bench.mishaps.plan("UpdateItem", "successor", Mishap::Deleted, 1);
+    assert_eq!(refusal(bench.store.sell(&order).await.unwrap_err()), Refusal::Contended, "nothing was decided");
+    assert_eq!(bench.mishaps.left(), 0);
+    let sold = bench.store.sell(&order).await.unwrap();
+    assert!(bench.store.sell(&order).await.unwrap().replayed);
+    assert_eq!((sold.reservation.id, bench.level("tea").await.available), (order.id, 4));
     bench.assert_sound().await;
 }
