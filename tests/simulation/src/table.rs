@@ -277,3 +277,19 @@ fn invalid(reason: &str) -> Answer {
 pub fn error(code: &str, message: &str) -> Value {
     json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": message, "Message": message })
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_divided_into_what_is_answered_and_the_rest() {
+        let of = |keys: &[&str]| keys.iter().map(|key| json!({ "pk": { "S": key } })).collect::<Vec<_>>();
+        let batch = |keys: &[&str]| json!({ "RequestItems": { "t": { "ConsistentRead": true, "Keys": of(keys) } } });
+        let whole = batch(&["a", "b", "c"]);
+        assert_eq!(divided(&whole, |_| false), (whole.clone(), json!({})));
+        let rest = |keys: &[&str]| batch(keys)["RequestItems"].clone();
+        assert_eq!(divided(&whole, |n| n == 1), (batch(&["a", "c"]), rest(&["b"])));
+        assert_eq!(divided(&whole, |_| true), (batch(&["a"]), rest(&["b", "c"])), "one is always answered");
+    }
+}
