@@ -4,10 +4,10 @@
 //!
 //! | | |
 //! |---|---|
-//! | `I1` | the movements sum to free + held + sold − shortfall: no unit appears or vanishes |
+//! | `I1` | the movements sum to free + held + sold − shortfall: no unit appears or vanishes; and every child is in its home's window, where it is looked for |
 //! | `I2` | the units of confirmed reservations = sold + the holds that a confirmed reservation names: each sale counted once |
 //! | `I3` | every hold that an active reservation names is in its bucket: no sale without a unit |
-//! | `I4` | a reservation's allocations sum exactly to its lines, or it has none and owns nothing |
+//! | `I4` | a reservation's allocations sum exactly to its lines, or it has none and owns nothing; none is sold once more under its successor's id |
 //! | `I6` | what is on its way of a SKU is what its purchase orders are still to bring |
 //! | `I5` | *at rest only*: no hold is over unless a confirmed reservation names it: nothing leaks |
 //!
@@ -19,7 +19,7 @@ use std::{
 };
 
 use crate::{
-    bucket::{Bucket, BucketId, StockId},
+    bucket::{Bucket, BucketId, Hold, StockId},
     ids::{PurchaseOrderId, ReservationId, Sku},
     movement::Movement,
     purchase::{Incoming, OnOrder, PurchaseOrder},
@@ -144,6 +144,7 @@ impl Audit {
         let sums = self.sums();
         let mut report = self.counts(now, &sums);
         report.violations.extend(self.units(&sums));
+        report.violations.extend(self.lost_children());
         report.violations.extend(self.reservations.values().flat_map(|record| self.record(record)));
         report.violations.extend(self.on_their_way());
         if at_rest {
@@ -174,7 +175,7 @@ impl Audit {
         all
     }
 
-    fn is_sold(&self, bucket: &BucketId, owner: &ReservationId, hold: &crate::bucket::Hold) -> bool {
+    fn is_sold(&self, bucket: &BucketId, owner: &ReservationId, hold: &Hold) -> bool {
         self.reservations
             .get(owner)
             .is_some_and(|record| matches!(record.status, Status::Confirmed { .. }) && record.names(bucket, hold))
@@ -223,6 +224,23 @@ impl Audit {
         violations
     }
 
+    /// A child that is not in its home's window: nobody looks for its units.
+    fn lost_children(&self) -> Vec<Violation> {
+        let lost = self.buckets.keys().filter(|id| {
+            id.child.is_some_and(|number| {
+                let home = self.buckets.get(&id.stock.home()).and_then(Bucket::home);
+                !home.is_some_and(|home| home.window().contains(&number))
+            })
+        });
+        let detail = "it is not in its home's window, so nobody looks for its units";
+        lost.map(|id| Violation { invariant: "I1", subject: format!("bucket {id}"), detail: detail.to_owned() })
+            .collect()
+    }
+
+    fn is_confirmed(&self, id: &ReservationId) -> bool {
+        self.reservations.get(id).is_some_and(|record| matches!(record.status, Status::Confirmed { .. }))
+    }
+
     fn record(&self, record: &Reservation) -> Vec<Violation> {
         let mut violations = Vec::new();
         let mut violate = |invariant, detail| {
@@ -238,6 +256,9 @@ impl Audit {
             if allocated != wanted || wanted.is_empty() {
                 violate("I4", "its holds do not sum to its lines".to_owned());
             }
+        }
+        if matches!(record.status, Status::Confirmed { .. }) && self.is_confirmed(&record.id.successor()) {
+            violate("I4", "it is sold, and once more under its successor's id".to_owned());
         }
         if record.status == Status::Active {
             for allocation in &record.allocations {
@@ -278,26 +299,27 @@ impl Audit {
             .collect()
     }
 
+    /// The holds that nobody owns any more: where they are, of whom, and what.
+    pub fn leaked(&self, now: Timestamp) -> impl Iterator<Item = (&BucketId, &ReservationId, &Hold)> {
+        let holds =
+            self.buckets.iter().flat_map(|(id, bucket)| bucket.holds.iter().map(move |(o, hold)| (id, o, hold)));
+        holds.filter(move |(id, owner, hold)| match self.reservations.get(owner) {
+            Some(record) if record.names(id, hold) => match record.status {
+                Status::Confirmed { .. } => false,
+                Status::Active => now > record.expires_at,
+                _ => true,
+            },
+            Some(_) => true,
+            None => hold.is_over(now),
+        })
+    }
+
     fn leaks(&self, now: Timestamp) -> Vec<Violation> {
-        let mut violations = Vec::new();
-        for (id, bucket) in &self.buckets {
-            for (owner, hold) in &bucket.holds {
-                let owned = match self.reservations.get(owner) {
-                    Some(record) if record.names(id, hold) => match record.status {
-                        Status::Confirmed { .. } => true,
-                        Status::Active => now <= record.expires_at,
-                        _ => false,
-                    },
-                    Some(_) => false,
-                    None => !hold.is_over(now),
-                };
-                if !owned {
-                    let detail = format!("nobody owns the hold {hold} of {owner}");
-                    violations.push(Violation { invariant: "I5", subject: format!("bucket {id}"), detail });
-                }
-            }
-        }
-        violations
+        let leaks = self.leaked(now).map(|(id, owner, hold)| {
+            let detail = format!("nobody owns the hold {hold} of {owner}");
+            Violation { invariant: "I5", subject: format!("bucket {id}"), detail }
+        });
+        leaks.collect()
     }
 }
 
@@ -442,6 +464,35 @@ mod tests {
             audit.movement(&movement(stock.clone(), kind, delta));
         }
         audit
+    }
+
+    #[test]
+    fn a_child_that_nobody_looks_for_is_noticed() {
+        let (home, child): (BucketId, BucketId) = ("a#own".parse().unwrap(), "a#own#0".parse().unwrap());
+        let windowed = |first_child, next_child| {
+            let mut audit = two_stocks();
+            let mut bucket = audit.buckets.remove(&home).unwrap();
+            bucket.role = Role::Home(Home { first_child, next_child, ..Home::default() });
+            audit.bucket(home.clone(), bucket);
+            audit.report(Timestamp::from_epoch_seconds(300), false).violations
+        };
+        assert_eq!(windowed(0, 1), []);
+        for (first, next) in [(0, 0), (1, 1), (1, 2)] {
+            let found: Vec<_> =
+                windowed(first, next).into_iter().map(|found| (found.invariant, found.subject)).collect();
+            assert_eq!(found, [("I1", format!("bucket {child}"))], "{first}..{next}");
+        }
+    }
+
+    #[test]
+    fn what_is_sold_under_its_own_id_and_its_successors_is_sold_twice() {
+        let sold_again = |status: Status| {
+            let mut audit = sound(Status::Active);
+            audit.reservation(record(id(), status, "a#own=2@1000", "a=2"));
+            broken(&audit)
+        };
+        assert_eq!(sold_again(Status::Active), [""; 0]);
+        assert_eq!(sold_again(Status::Confirmed { at: Timestamp::from_epoch_seconds(5) }), ["I4"]);
     }
 
     #[test]

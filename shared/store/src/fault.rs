@@ -112,6 +112,40 @@ where
         "InternalServerError" | "ServiceUnavailable" | "InternalFailure" | "" => {
             Class::Fault(Fault::Unavailable { operation, reason })
         }
+        // Its sender stood still, or it was under way for so long that its signature died: signed anew it may succeed.
+        "InvalidSignatureException" if service.message().is_some_and(|said| said.starts_with("Signature expired")) => {
+            Class::Fault(Fault::Unavailable { operation, reason })
+        }
         _ => Class::Fault(Fault::Rejected { operation, reason }),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use aws_sdk_dynamodb::{error::ErrorMetadata, operation::get_item::GetItemError};
+
+    use super::*;
+
+    #[test]
+    fn what_may_succeed_in_a_moment_is_told_from_what_will_not() {
+        let cases = [
+            ("ThrottlingException", "Rate exceeded", true),
+            ("InternalServerError", "Internal server error", true),
+            (
+                "InvalidSignatureException",
+                "Signature expired: 20270115T080000Z is now earlier than 20270115T080100Z",
+                true,
+            ),
+            ("InvalidSignatureException", "The request signature we calculated does not match", false),
+            ("ValidationException", "Invalid expression", false),
+            ("AccessDeniedException", "not authorized", false),
+        ];
+        for (code, message, transient) in cases {
+            let error = GetItemError::generic(ErrorMetadata::builder().code(code).message(message).build());
+            match classify("read an item", &SdkError::service_error(error, ())) {
+                Class::Fault(fault) => assert_eq!(fault.is_transient(), transient, "{code}: {message}"),
+                Class::Conflict => panic!("{code} is no conflict"),
+            }
+        }
     }
 }

@@ -1,8 +1,8 @@
 //! The tables, and whether Holdfast meets its goals.
 //!
 //! 1. *Side by side*: all designs, the same shoppers, few units, from calm to a rush.
-//! 2. *Sustained*: a supply that does not end, more shoppers than anybody can serve; the designs, and Holdfast with the quota raised and
-//!    with a peak that nobody announced.
+//! 2. *Sustained*: a supply that does not end, more shoppers than anybody can serve; the designs, and Holdfast with the quota raised, with
+//!    a peak that nobody announced, and once the units that were opened ahead are gone.
 //! 3. *Other assumptions*: where the model is stricter than the documentation is clear, what a kinder `DynamoDB` would change.
 //! 4. *Goals*: what the product as it is, design (c), is held to.
 
@@ -38,8 +38,11 @@ const ORDERS_PER_PROCESS: u32 = 20;
 const PAYS_AFTER_SECONDS: (f64, f64) = (1.0, 4.0);
 /// Shoppers who cancel. Assumed: enough that units come back after a SKU was sold out.
 const CANCELS: f64 = 0.02;
-/// How long the sustained run lasts, and from when on it is measured, in seconds: payments have come in for a while.
+/// How long the sustained run lasts, and from when on it is measured, in seconds: payments have come in for a while. It ends before the
+/// units that were opened ahead of an announced peak do: 262,144 are gone after some 13 seconds.
 const SUSTAINED_SECONDS: (f64, f64) = (8.0, 5.0);
+/// The same for the run that goes on after those units are gone, and is measured only then.
+const AFTERWARDS_SECONDS: (f64, f64) = (40.0, 20.0);
 /// How long whoever waits still is waited for. Assumed: nobody waits longer for an order.
 const DRAINS: Duration = Duration::from_mins(2);
 /// How long a process is busy with a call at most, in seconds, to guess how many processes there are. Assumed.
@@ -66,6 +69,8 @@ pub struct Asked {
 struct Row {
     name: String,
     scenario: Scenario,
+    /// From when on a second counts.
+    from: Duration,
 }
 
 /// The text, and whether the goals are met.
@@ -89,10 +94,17 @@ pub fn report(asked: &Asked) -> (String, bool) {
     let title = format!("3. (c) under other assumptions: {} units, {} buyers/s", asked.units, asked.assumed_buyers);
     table(&mut text, title, HEAD, &assumptions, line);
     let goals = goals(&side, &sustained);
+    let afterwards = sustained.iter().filter(|(row, _)| row.name == AFTERWARDS);
+    let afterwards = afterwards.map(|(row, outcome)| both(row, outcome)).fold(0.0, f64::max);
     text += "\nGoals of (c), the product as it is\n\n";
     for (met, goal) in &goals {
         let _ = writeln!(text, "{} {goal}", if *met { "met   " } else { "MISSED" });
     }
+    let (to, from) = AFTERWARDS_SECONDS;
+    let _ = writeln!(
+        text,
+        "       {afterwards:.0} reserved and confirmed/s from second {from} to {to} of that peak, once the units opened ahead are gone: no goal"
+    );
     (text, goals.iter().all(|(met, _)| *met))
 }
 
@@ -110,7 +122,9 @@ fn goals(side: &[(Row, Outcome)], sustained: &[(Row, Outcome)]) -> [(bool, Strin
         (
             per_second >= GOAL_PER_SECOND,
             format!(
-                "{per_second:.0} reserved and confirmed/s with a quota of {RAISED_WCU} WCU/s, at least {GOAL_PER_SECOND}"
+                "{per_second:.0} reserved and confirmed/s with a quota of {RAISED_WCU} WCU/s, at least {GOAL_PER_SECOND}, \
+                 in the first {} s of an announced peak",
+                SUSTAINED_SECONDS.0
             ),
         ),
         (
@@ -136,6 +150,9 @@ fn writes_of_payers(outcome: &Outcome) -> f64 {
 
 const NAMES: [&str; 4] = ["(a) one item", "(b) 16 shards", "(c) Holdfast", "(d) its queue"];
 
+/// What Holdfast carries when shoppers open the children that they need.
+const AFTERWARDS: &str = "(c) once the units opened ahead are gone";
+
 const HEAD: &str = "buyers/s  design                    reserved/s  sold out at  p50 ms   p99 ms  refused though there  wrong for  \
                     WCU/order  RCU/order  $/M orders\n";
 
@@ -149,7 +166,8 @@ fn side_by_side(asked: &Asked) -> Vec<Row> {
         Kind::ALL.into_iter().zip(NAMES).map(move |(kind, name)| {
             let product = product.clone();
             let (demand, limits) = (demand.clone(), Limits::default());
-            Row { name: name.to_owned(), scenario: Scenario { kind, demand, limits, product, seed: asked.seed } }
+            let scenario = Scenario { kind, demand, limits, product, seed: asked.seed };
+            Row { name: name.to_owned(), scenario, from: Duration::ZERO }
         })
     });
     rows.collect()
@@ -163,8 +181,12 @@ fn sustained(asked: &Asked) -> Vec<Row> {
     let raised = |wcu: f64| Limits { table_wcu_per_second: wcu, ..usual.clone() };
     let row = |name: &str, kind, limits: Limits, product: &Product| {
         let (demand, product) = (demand.clone(), product.clone());
-        Row { name: name.to_owned(), scenario: Scenario { kind, demand, limits, product, seed: asked.seed } }
+        let scenario = Scenario { kind, demand, limits, product, seed: asked.seed };
+        Row { name: name.to_owned(), scenario, from: Duration::from_secs_f64(SUSTAINED_SECONDS.1) }
     };
+    let mut afterwards = row(AFTERWARDS, Kind::Ours, raised(RAISED_WCU), &product);
+    afterwards.scenario.demand.lasts = Duration::from_secs_f64(AFTERWARDS_SECONDS.0);
+    afterwards.from = Duration::from_secs_f64(AFTERWARDS_SECONDS.1);
     vec![
         row(NAMES[0], Kind::OneItem, usual.clone(), &product),
         row(NAMES[1], Kind::Sharded, usual.clone(), &product),
@@ -174,6 +196,7 @@ fn sustained(asked: &Asked) -> Vec<Row> {
         row(NAMES[2], Kind::Ours, raised(80_000.0), &product),
         row("(c) unannounced", Kind::Ours, raised(RAISED_WCU), &Product { announced: false, ..product.clone() }),
         row(NAMES[3], Kind::Queue, raised(RAISED_WCU), &product),
+        afterwards,
     ]
 }
 
@@ -196,6 +219,7 @@ fn assumptions(asked: &Asked) -> Vec<Row> {
         Row {
             name: name.to_owned(),
             scenario: Scenario { kind: Kind::Ours, demand, limits, product, seed: asked.seed },
+            from: Duration::ZERO,
         }
     });
     rows.collect()
@@ -279,7 +303,7 @@ fn sustained_line(row: &Row, outcome: &Outcome) -> String {
 
 /// Reservations and confirmations a second, once payments come in as well.
 fn per_second(row: &Row, outcome: &Outcome) -> [f64; 2] {
-    let (from, to) = (Duration::from_secs_f64(SUSTAINED_SECONDS.1), row.scenario.demand.lasts);
+    let (from, to) = (row.from, row.scenario.demand.lasts);
     let within = |at: &&Duration| **at >= from && **at < to;
     let seconds = to.saturating_sub(from).as_secs_f64();
     let reserved = outcome.tally.reserved.iter().map(|(at, _)| at).filter(within).count();

@@ -4,7 +4,7 @@ use crate::{
     config::{Config, Kind},
     process::{answer, applies, release_unkept},
     rules::Rule,
-    state::{Pc, Proc, REFUND, SOLD, State, Status, successor as successor_of},
+    state::{CANCELED, Pc, Proc, REFUND, SOLD, State, Status, successor as successor_of},
     take,
 };
 
@@ -98,6 +98,9 @@ pub fn successor(state: &mut State, config: &Config, process: usize) {
 pub fn after_cancel(state: &mut State, config: &Config, process: usize) {
     let rid = state.procs[process].rid;
     let record = *state.record(rid);
+    if record.status == Status::Canceled && !record.paid_unknown {
+        state.answer(rid, CANCELED);
+    }
     let is_sold = record.has_successor && state.record(successor_of(rid)).status == Status::Confirmed;
     if record.keeps_its_holds() || record.status == Status::Missing || is_sold {
         state.procs[process] = Proc::DONE;

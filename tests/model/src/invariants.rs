@@ -3,7 +3,7 @@
 use crate::{
     config::Config,
     resolve::when_quiet,
-    state::{BUCKETS, Hold, ORDERS, REFUND, RIDS, SOLD, State, Status, order},
+    state::{BUCKETS, CANCELED, Hold, ORDERS, REFUND, RIDS, SOLD, State, Status, order},
 };
 
 /// Whether an invariant holds.
@@ -49,7 +49,8 @@ fn every_named_hold_is_there(_: &Config, state: &State) -> bool {
     })
 }
 
-/// An order is confirmed at most once; "sold" was answered only if it is; "refund" only if it never will be.
+/// An order is confirmed at most once; "sold" was answered only if it is; "refund" only if it never will be; "canceled" only if it is not,
+/// as long as anything is known of that.
 fn answers_agree(_: &Config, state: &State) -> bool {
     let confirmed = |number: usize| {
         let own = state.records.iter().zip(0..).filter(|(_, rid)| order(*rid) == number);
@@ -57,7 +58,8 @@ fn answers_agree(_: &Config, state: &State) -> bool {
     };
     (0..ORDERS).all(|number| {
         let (answers, confirmed) = (state.answers[number], confirmed(number));
-        confirmed <= 1 && (answers & SOLD == 0 || confirmed == 1) && (answers & REFUND == 0 || confirmed == 0)
+        let refused = answers & (REFUND | CANCELED) != 0;
+        confirmed <= 1 && (answers & SOLD == 0 || confirmed == 1) && !(refused && confirmed > 0)
     })
 }
 
@@ -66,4 +68,24 @@ fn nothing_leaks(config: &Config, state: &State) -> bool {
     let quiet = when_quiet(config, state);
     let no_holds = quiet.buckets.iter().flat_map(|bucket| bucket.h).all(Hold::is_none);
     no_holds && sales_are_counted_once(config, &quiet) && units_are_conserved(config, &quiet)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::{configurations::CONFIGURATIONS, state::Record};
+
+    #[test]
+    fn who_was_told_that_it_is_canceled_is_sold_nothing_until_that_is_forgotten() {
+        let config = CONFIGURATIONS[0];
+        let mut state = config.beginnings()[0];
+        let sold = Record { status: Status::Confirmed, ..Record::default() };
+        state.answer(0, CANCELED);
+        assert!(answers_agree(&config, &state));
+        state.records[0] = sold;
+        assert!(!answers_agree(&config, &state));
+        state.purge(0);
+        state.records[0] = sold;
+        assert!(answers_agree(&config, &state));
+    }
 }

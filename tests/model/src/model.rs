@@ -6,7 +6,7 @@ use crate::{
     config::Config,
     invariants::INVARIANTS,
     process::{self, Next},
-    state::{COPIES, Copied, PROCS, Record, State},
+    state::{COPIES, Copied, PROCS, State},
     write,
 };
 
@@ -113,7 +113,7 @@ impl Protocol {
                     write::apply(state, config.rules, &arrived.write);
                 }
             }
-            Action::Purge { rid } => state.records[usize::from(rid)] = Record::default(),
+            Action::Purge { rid } => state.purge(rid),
             Action::OpenChild => Self::on_child(state, |state| write::open_child(state, config.rules, 1)),
             Action::FoldChild => Self::on_child(state, write::fold_child),
             Action::DeleteChild => Self::on_child(state, |state| write::delete_child(state, config.rules)),

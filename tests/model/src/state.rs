@@ -256,7 +256,7 @@ pub struct State {
     /// How many more writes may be copied, and how often a child may be opened, folded or deleted.
     pub copies_left: u8,
     pub child_ops_left: u8,
-    /// Not in the table: the answers given, [`SOLD`] and [`REFUND`].
+    /// Not in the table: the answers given, [`SOLD`], [`REFUND`] and [`CANCELED`].
     pub answers: [u8; ORDERS],
 }
 
@@ -264,6 +264,8 @@ pub struct State {
 pub const SOLD: u8 = 1;
 /// "Give the money back" was answered.
 pub const REFUND: u8 = 2;
+/// "It is canceled" was answered, and the record that says so is there.
+pub const CANCELED: u8 = 4;
 
 impl State {
     pub fn bucket(&self, bucket: u8) -> &Bucket {
@@ -280,5 +282,13 @@ impl State {
 
     pub fn answer(&mut self, rid: u8, answer: u8) {
         self.answers[order(rid)] |= answer;
+    }
+
+    /// The table deletes a record. Nothing is known of it any more, and the same request may ask for something new.
+    pub fn purge(&mut self, rid: u8) {
+        self.records[usize::from(rid)] = Record::default();
+        if usize::from(rid) < ORDERS {
+            self.answers[order(rid)] &= !CANCELED;
+        }
     }
 }

@@ -182,6 +182,18 @@ impl World {
         (unsold, sold)
     }
 
+    /// The units that nobody holds and that the shop's own channel may sell: its own, and the shared ones once it has given its quota up.
+    pub(crate) fn free_in_the_shop(&self, sku: &str) -> u64 {
+        let of = |channel: &Channel| {
+            let own = |stock: &StockId| stock.sku.as_str() == sku && stock.channel == *channel;
+            self.audit.buckets().filter(move |(id, _)| own(&id.stock)).map(|(_, bucket)| bucket).collect::<Vec<_>>()
+        };
+        let shop = of(&Channel::own());
+        let joined = shop.iter().any(|bucket| bucket.home().is_some_and(|home| home.joined));
+        let shared = if joined { of(&Channel::shared()) } else { Vec::new() };
+        shop.into_iter().chain(shared).map(|bucket| bucket.free).sum()
+    }
+
     /// Whether an order owns what its channel may sell.
     pub(crate) fn check_channel(&mut self, record: &Reservation) {
         let sells = |stock: &StockId| {

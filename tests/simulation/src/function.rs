@@ -71,6 +71,17 @@ enum Hesitates {
     Before(u32),
 }
 
+/// How a function serves a call.
+#[derive(Debug, Clone, Copy, PartialEq, Eq)]
+pub(crate) enum Manner {
+    /// As on any such day.
+    Usual,
+    /// It dies with the record of what it holds in its hands.
+    DiesBeforeTheRecord,
+    /// It stands still when it has seen what was recorded before, and is about to release what it holds.
+    HesitatesToRelease,
+}
+
 impl Theme {
     fn hesitates_in_calls(self, rng: &mut Rng) -> Hesitates {
         match self {
@@ -95,6 +106,14 @@ impl Theme {
 tokio::task_local! {
     /// The call that is under way.
     static CALL: Rc<Call>;
+}
+
+/// When a call dies or stands still: at which steps, or before which of its requests.
+#[derive(Debug, Clone, Copy, Default)]
+struct Ends {
+    dies: Option<u32>,
+    stops: Option<u32>,
+    dies_before: Option<u32>,
 }
 
 /// What a call knows of itself.
@@ -157,10 +176,30 @@ impl Functions {
 
     /// Calls a function over HTTP; nothing if it died, or if no answer came in time.
     pub async fn call(&self, sample: Sample) -> Option<Response> {
+        self.call_in(Manner::Usual, sample).await
+    }
+
+    /// The same of a function that serves in this manner. Whatever goes wrong, it must not say that it does not know what.
+    pub(crate) async fn call_in(&self, manner: Manner, sample: Sample) -> Option<Response> {
         let (app, functions) = (self.pick(), self.clone());
         let work = async move {
             let request = sample.request();
-            functions.frail(route(&app, &request).boxed_local(), Theme::hesitates_in_calls).await
+            let work = route(&app, &request).boxed_local();
+            let answer = match manner {
+                Manner::Usual => functions.frail(work, Theme::hesitates_in_calls).await,
+                Manner::DiesBeforeTheRecord => {
+                    let ends = Ends { dies_before: Some(2), ..Ends::default() };
+                    functions.live(work, Hesitates::Never, ends).await
+                }
+                Manner::HesitatesToRelease => {
+                    let request = functions.world().dice.u32(2..=4);
+                    functions.live(work, Hesitates::Before(request), Ends::default()).await
+                }
+            };
+            if let Some(answer) = answer.as_ref().filter(|answer| answer.status() == 500) {
+                functions.world().violate(format!("{} was answered with {}", request.route(), answer.body()));
+            }
+            answer
         };
         self.wait(API_TIMEOUT, work).await
     }
@@ -225,17 +264,24 @@ impl Functions {
     /// Runs it as long as it lives.
     async fn frail<T>(&self, work: impl Future<Output = T>, hesitation: fn(Theme, &mut Rng) -> Hesitates) -> Option<T> {
         let frailty = *self.frailty.borrow();
-        let call = Rc::new(Call::default());
-        let (dies_at, stops_at, stop) = {
+        let (dies, stops, hesitates) = {
             let mut world = self.world();
             let dies = world.happens(frailty.crash).then(|| step(&mut world.rng));
             let stops = world.happens(frailty.freeze).then(|| step(&mut world.rng));
-            if world.happens(frailty.hesitate) {
-                let theme = world.theme;
-                call.hesitates.set(hesitation(theme, &mut world.rng));
-            }
-            (dies, stops, standstill(&mut world, call.hesitates.get()))
+            let theme = world.theme;
+            let hesitates =
+                if world.happens(frailty.hesitate) { hesitation(theme, &mut world.rng) } else { Hesitates::Never };
+            (dies, stops, hesitates)
         };
+        self.live(work, hesitates, Ends { dies, stops, dies_before: None }).await
+    }
+
+    /// Runs it until it ends, or is ended.
+    async fn live<T>(&self, work: impl Future<Output = T>, hesitates: Hesitates, ends: Ends) -> Option<T> {
+        let call = Rc::new(Call::default());
+        call.hesitates.set(ends.dies_before.map_or(hesitates, Hesitates::Before));
+        let stop = standstill(&mut self.world(), hesitates);
+        let Ends { dies: dies_at, stops: stops_at, dies_before } = ends;
         let mut work = pin!(CALL.scope(call.clone(), work));
         let mut steps = 0;
         let mut standing: Option<Pin<Box<Sleep>>> = None;
@@ -259,6 +305,10 @@ impl Functions {
             }
             let done = work.as_mut().poll(context).map(Some);
             if done.is_pending() && call.stops.take() {
+                if dies_before.is_some() {
+                    self.world().say(|| "a function dies, about to send a request".to_owned());
+                    return Poll::Ready(None);
+                }
                 standing = self.stand_still(stop, ", about to send a request", context);
             }
             done

@@ -12,6 +12,7 @@
 //! | [`aws`] | the table's stream, the queues and the time to live |
 //! | [`world`] | what all of them share; after every change of the table the invariants I1 to I4 are checked |
 //! | [`promises`] | what callers were told, compared with what is recorded once all is quiet |
+//! | [`quiet`] | what must be so once nothing goes wrong any more: nothing leaks, and what is free is sold |
 //! | [`plan`], [`run`] | what a seed decides; one seed from beginning to end |
 //! | [`search`] | many seeds, and the shortest plan that still fails |
 
@@ -26,6 +27,7 @@ pub mod merchant;
 pub mod network;
 pub mod plan;
 pub mod promises;
+pub mod quiet;
 pub mod run;
 pub mod search;
 pub mod shopper;

@@ -2,7 +2,7 @@
 //! and to functions that die. What they have sold is a fact, so there is one promise: once all is quiet, each line that was told is recorded
 //! exactly once, with its exact quantity, and what was canceled of it has come back exactly once.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     audit::Audit,
@@ -166,6 +166,12 @@ impl World {
                 self.violate(format!("a fact is broken: {:?} stands at {told:?}, but {broken}", story.key));
             }
         }
+    }
+
+    /// Everything under which something is held for a line that was told.
+    pub(crate) fn told_lines(&self) -> BTreeSet<ReservationId> {
+        let first = self.stories.iter().map(|story| ReservationId::of_sale(&story.key));
+        first.flat_map(|id| std::iter::successors(Some(id), |id| Some(id.successor())).take(4)).collect()
     }
 
     fn wrong(&self, story: &Story) -> Option<String> {

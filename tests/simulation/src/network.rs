@@ -2,7 +2,7 @@
 //!
 //! Every request takes some time to arrive and its answer some to come back. In between, each with its own probability: it is lost; it is
 //! applied and its answer lost, or turned into a 500; a copy of it arrives up to five minutes later; it is throttled; it meets a
-//! transaction, or is one and meets another. A caller that gives up does not call its request back. A request whose signature is five minutes old is refused.
+//! transaction, or is one and meets another; of a batch of reads only a part is answered. A caller that gives up does not call its request back. A request whose signature is five minutes old is refused.
 
 use std::{
     sync::{Arc, Mutex, MutexGuard, PoisonError},
@@ -45,6 +45,8 @@ pub struct Faults {
     pub canceled: u32,
     /// Takes up to ten minutes to arrive.
     pub slow: u32,
+    /// A batch of reads of which only a part is answered.
+    pub withheld: u32,
 }
 
 /// Everything that is sent goes through here.

@@ -56,7 +56,7 @@ pub enum Theme {
 type Risk = (&'static str, fn(&mut Plan) -> &mut u32);
 
 /// Everything that can be taken out of a plan.
-const RISKS: [Risk; 11] = [
+const RISKS: [Risk; 12] = [
     ("lost", |plan| &mut plan.faults.lost),
     ("reply-lost", |plan| &mut plan.faults.reply_lost),
     ("failed-after", |plan| &mut plan.faults.failed_after),
@@ -65,6 +65,7 @@ const RISKS: [Risk; 11] = [
     ("conflict", |plan| &mut plan.faults.conflict),
     ("canceled", |plan| &mut plan.faults.canceled),
     ("slow", |plan| &mut plan.faults.slow),
+    ("withheld", |plan| &mut plan.faults.withheld),
     ("crash", |plan| &mut plan.frailty.crash),
     ("freeze", |plan| &mut plan.frailty.freeze),
     ("hesitate", |plan| &mut plan.frailty.hesitate),
@@ -93,6 +94,7 @@ impl Plan {
             conflict: some(20, 30),
             canceled: 0,
             slow: some(50, 80),
+            withheld: 0,
         };
         let calm = matches!(theme, Theme::Restless | Theme::Forsaken);
         let crash = some(60, if calm { 40 } else { 200 });
@@ -117,7 +119,8 @@ impl Plan {
         let dividers = if others.u32(0..100) < 30 { others.usize(1..=3) } else { 0 };
         let shards = if others.u32(0..100) < 70 { others.usize(2..=4) } else { 1 };
         let canceled = if others.u32(0..100) < 40 { others.u32(1..=250) } else { 0 };
-        let faults = Faults { canceled, ..faults };
+        let withheld = if others.u32(0..100) < 40 { others.u32(1..=500) } else { 0 };
+        let faults = Faults { canceled, withheld, ..faults };
         Self {
             seed,
             marketplaces,

@@ -3,8 +3,8 @@
 use std::{collections::BTreeMap, fmt};
 
 use domain::{
-    ids::ReservationId,
     reservation::{Reservation, Status},
+    time::Timestamp,
 };
 
 use crate::world::World;
@@ -49,7 +49,18 @@ pub struct Promise {
     pub cart: Cart,
     /// What was said.
     pub said: Said,
+    /// When that was heard.
+    pub at: Timestamp,
+    /// Until when it is held, where it is.
+    pub until: Option<Timestamp>,
 }
+
+/// An answer is at most so many seconds old when it is heard: nobody waits longer for one.
+const OLDEST_ANSWER_SECONDS: u64 = 31;
+
+/// A payment that is refused so many seconds before the end of what is held is refused wrongly: clocks are 30 seconds wrong, and answers
+/// take as long.
+const WELL_BEFORE_SECONDS: u64 = 61;
 
 /// See [`Promise`].
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -73,16 +84,35 @@ pub enum Said {
 }
 
 impl World {
-    /// Takes down a promise. What is held is looked at right now; whether the rest stays true, once all is quiet.
-    pub fn promise(&mut self, promise: Promise) {
-        self.say(|| format!("answered: {} {:?}, {}", promise.id, promise.said, promise.cart));
-        let record = promise.id.parse().ok().and_then(|id| self.audit.get(&id));
-        let other = record.map(Cart::of_record).filter(|recorded| *recorded != promise.cart);
-        if let (Said::Held, Some(other)) = (&promise.said, other) {
-            let held = &promise.cart;
-            self.violate(format!("I4 broken: {} was told that it holds {held}, but it holds {other}", promise.id));
+    /// Takes down a promise. What is held is looked at right now, and whether what was held is paid for in time; whether the rest stays
+    /// true, once all is quiet.
+    pub fn promise(&mut self, id: &str, cart: &Cart, said: Said) {
+        self.say(|| format!("answered: {id} {said:?}, {cart}"));
+        let (at, mut until) = (self.now(), None);
+        match said {
+            Said::Held => match self.held_lately(id, cart) {
+                Some(end) => until = Some(end),
+                None => {
+                    self.violate(format!("I4 broken: {id} was told that it holds {cart}, but no active record says so"))
+                }
+            },
+            Said::Refused { order_id: Some(_) } if !self.let_go.contains(id) => {
+                let held = self.promises.iter().rev().filter(|known| known.id == id).find_map(|known| known.until);
+                if let Some(end) = held.filter(|end| at.plus_seconds(WELL_BEFORE_SECONDS) < *end) {
+                    let early = end.seconds_since(at);
+                    self.violate(format!("I4 broken: {id} was paid {early} s before its end, and refused"));
+                }
+            }
+            _ => {}
         }
-        self.promises.push(promise);
+        self.promises.push(Promise { id: id.to_owned(), cart: cart.clone(), said, at, until });
+    }
+
+    /// Until when the record of these very units, active when the answer was made, holds them.
+    fn held_lately(&self, id: &str, cart: &Cart) -> Option<Timestamp> {
+        let id = id.parse().ok()?;
+        let mut lately = self.lately(&id, OLDEST_ANSWER_SECONDS);
+        lately.find(|was| was.status == Status::Active && Cart::of_record(was) == *cart).map(|was| was.expires_at)
     }
 
     /// Compares every promise with what is recorded, once all is quiet.
@@ -91,14 +121,6 @@ impl World {
             if let Some(broken) = self.broken(&promise) {
                 self.violate(format!("I4 broken: {} was told {:?}, but {broken}", promise.id, promise.said));
             }
-        }
-        let sold = |id: &ReservationId| {
-            self.audit.get(id).is_some_and(|record| matches!(record.status, Status::Confirmed { .. }))
-        };
-        let ids = self.promises.iter().filter_map(|promise| promise.id.parse::<ReservationId>().ok());
-        let twice = ids.into_iter().find(|id| sold(id) && sold(&id.successor()));
-        if let Some(id) = twice {
-            self.violate(format!("I4 broken: {id} is sold twice, the second time under its successor's id"));
         }
     }
 
@@ -119,14 +141,18 @@ impl World {
                 Some("it is sold".to_owned())
             }
             // A day after it was let go nothing is known of it, and the same key asks for something new.
-            (Said::Canceled, Some(_)) if !self.purged.contains(&format!("R#{}", promise.id)) => {
-                Some("it is sold".to_owned())
-            }
+            (Said::Canceled, Some(_)) if !self.purged_since(promise) => Some("it is sold".to_owned()),
             (Said::Queued, _) if record.is_none_or(|record| matches!(record.status, Status::Active)) => {
                 Some("nobody has decided it".to_owned())
             }
             _ => None,
         }
+    }
+
+    /// Whether the record that the promise speaks of may have been deleted.
+    fn purged_since(&self, promise: &Promise) -> bool {
+        let purged = self.purged.get(&format!("R#{}", promise.id));
+        purged.is_some_and(|purged| purged.plus_seconds(OLDEST_ANSWER_SECONDS) >= promise.at)
     }
 
     /// The record that decides `id`: its own, or that of its successor.

@@ -6,7 +6,6 @@ use std::{
     time::Duration,
 };
 
-use domain::limits::MAX_LIFE_SECONDS;
 use serde_json::Value;
 use tokio::{task::LocalSet, time::sleep};
 
@@ -18,8 +17,8 @@ use crate::{
     world::World,
 };
 
-/// No function stands still for longer than this, and no record of an unpaid reservation lives longer after its end.
-const LONGEST_SLEEP: Duration = Duration::from_hours(32);
+/// The longest of all days is over long before this. Whatever goes on for longer does not come to an end.
+const LONGEST_DAY: Duration = Duration::from_hours(24 * 120);
 
 /// What came of a run.
 #[derive(Debug, Clone)]
@@ -81,6 +80,7 @@ impl Plan {
             // What comes after it proves nothing.
             () = violated.notified() => {}
             () = self.day(&functions) => {}
+            () = sleep(LONGEST_DAY) => functions.world().violate("the day does not come to an end".to_owned()),
         }
         world
     }
@@ -116,25 +116,7 @@ impl Plan {
                 functions.world().violate("a function panicked".to_owned());
             }
         }
-        self.rest(&functions).await;
-    }
-
-    /// No more faults; whoever stands still goes on; all timers have their turn, and what may be deleted is. What is left must be right.
-    async fn rest(self, functions: &Functions) {
-        functions.heal();
-        functions.world().faults = Faults::default();
-        sleep(LONGEST_SLEEP).await;
-        functions.hear_all_marketplaces().await;
-        for _ in 0..3 {
-            sleep(Duration::from_secs(MAX_LIFE_SECONDS + 600)).await;
-            functions.resolve_everything().await;
-        }
-        functions.delete_overdue(0).await;
-        let mut world = functions.world();
-        world.check(true);
-        world.keep_promises();
-        world.keep_facts();
-        world.keep_transfers();
+        functions.rest().await;
     }
 }
 

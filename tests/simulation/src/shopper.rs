@@ -9,9 +9,9 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{
     HOLD_SECONDS, SKUS,
-    function::Functions,
+    function::{Functions, Manner},
     plan::Theme,
-    promises::{Cart, Promise, Said},
+    promises::{Cart, Said},
 };
 
 /// How often a shop repeats a call that was not answered.
@@ -261,20 +261,25 @@ impl Functions {
         Some((Self::wish_for(route, &first.key, ttl_seconds, &lines), under_way))
     }
 
-    /// Whether the answer says that the wish is held.
+    /// Whether the answer is about the wish; what it says of it is taken down. It may be held, or sold by now, or be held no more: whoever
+    /// does not look closely tries to pay all the same.
     fn held(&self, wish: &Wish, answer: &Response) -> bool {
-        let held = answer.status() == 201 && body(answer)["id"] == json!(wish.id);
-        if held {
-            self.promise(wish, Said::Held);
+        let told = body(answer);
+        let answered = answer.status() == 201 && told["id"] == json!(wish.id);
+        match told["status"].as_str() {
+            Some("active") if answered => self.promise(wish, Said::Held),
+            Some("confirmed") if answered => self.promise(wish, Said::Sold { order_id: None }),
+            _ => {}
         }
-        held
+        answered
     }
 
     fn promise(&self, wish: &Wish, said: Said) {
-        self.world().promise(Promise { id: wish.id.clone(), cart: wish.cart.clone(), said });
+        self.world().promise(&wish.id, &wish.cart, said);
     }
 
     async fn cancel(&self, wish: &Wish) {
+        self.world().let_go.insert(wish.id.clone());
         let sample =
             Sample::new("POST /v1/reservations/{id}/cancel").path("id", &wish.id).header("Idempotency-Key", "c");
         if let Some(answer) = self.insist(sample).await
@@ -342,15 +347,20 @@ impl Functions {
     /// A sale without a hold, at once.
     async fn order(&self, key: &str) {
         let mut wish = self.wish("POST /v1/orders", key, None);
+        let forsaken = {
+            let mut world = self.world();
+            world.theme == Theme::Haunted && world.dice.u32(0..10) < 7
+        };
+        if forsaken {
+            // Its units are held, and nobody records it.
+            drop(self.call_in(Manner::DiesBeforeTheRecord, wish.sample.clone()).await);
+            return self.haunt_order(&wish).await;
+        }
         if let Some((now, _)) = self.hurry(&wish, None).await {
             wish = now;
         }
-        let Some(answer) = self.insist(wish.sample.clone()).await else { return };
-        match answer.status() {
-            201 => self.promise(&wish, Said::Sold { order_id: None }),
-            409 | 404 | 410 => self.promise(&wish, Said::Refused { order_id: None }),
-            _ => {}
-        }
+        let Some(answer) = self.insist(wish.sample.clone()).await else { return self.haunt_order(&wish).await };
+        self.heard(&wish, &answer);
         let again = self.world().rng.u32(0..100);
         match again {
             // Hours or days later: the answer is the same.
@@ -373,6 +383,78 @@ impl Functions {
             }
             _ => {}
         }
+    }
+
+    /// What the answer to an order at once says.
+    fn heard(&self, wish: &Wish, answer: &Response) {
+        match answer.status() {
+            201 => self.promise(wish, Said::Sold { order_id: None }),
+            409 | 404 | 410 => self.promise(wish, Said::Refused { order_id: None }),
+            _ => {}
+        }
+    }
+
+    /// An order that was not answered, and of which only a hold was ever seen: asked for again when DynamoDB is about to delete the record
+    /// that says so.
+    async fn haunt_order(&self, wish: &Wish) {
+        let mut visits = Vec::new();
+        for _ in 0..3 {
+            sleep(Duration::from_hours(1)).await;
+            let Some(purged) = self.world().ttl_of(&wish.id) else { break };
+            let (wait, calls) = {
+                let mut world = self.world();
+                let early = world.dice.u64(0..250);
+                let wait = purged.seconds_since(world.now()).saturating_sub(early);
+                (Duration::from_secs(wait), world.dice.usize(2..=5))
+            };
+            sleep(wait).await;
+            for _ in 0..calls {
+                let (functions, wish) = (self.clone(), wish.clone());
+                visits.push(tokio::task::spawn_local(async move {
+                    if let Some(answer) = functions.call_in(Manner::HesitatesToRelease, wish.sample.clone()).await {
+                        functions.heard(&wish, &answer);
+                    }
+                }));
+                let pause = self.world().dice.u64(1_000..150_000);
+                sleep(Duration::from_millis(pause)).await;
+            }
+        }
+        for visit in visits {
+            drop(visit.await);
+        }
+    }
+
+    /// Buys all that the shop may sell of a SKU, in one order, once nothing goes wrong any more: it must be served, and the next one refused.
+    pub(crate) async fn buy_out(&self, sku: &str) {
+        let free = self.world().free_in_the_shop(sku);
+        for (quantity, status) in [(free, 201), (1, 409)] {
+            if quantity == 0 {
+                continue;
+            }
+            let wish =
+                Self::wish_for("POST /v1/orders", &format!("all-{sku}-{status}"), None, &[(sku.to_owned(), quantity)]);
+            let Some(answer) = self.insist_healthy(&wish.sample).await else {
+                return self.world().violate(format!("an order for {quantity} of {free} {sku} is never answered"));
+            };
+            if answer.status() != status {
+                let said = answer.body();
+                return self
+                    .world()
+                    .violate(format!("{free} {sku} are free, but an order for {quantity} is told {said}"));
+            }
+            self.heard(&wish, &answer);
+        }
+    }
+
+    /// A call that is repeated while it is told to come again.
+    async fn insist_healthy(&self, sample: &Sample) -> Option<Response> {
+        for _ in 0..MAX_ATTEMPTS {
+            match self.call(sample.clone()).await {
+                Some(response) if response.status() < 500 => return Some(response),
+                _ => sleep(Duration::from_secs(2)).await,
+            }
+        }
+        None
     }
 
     /// A sale without a hold, in turn.

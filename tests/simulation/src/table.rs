@@ -228,6 +228,23 @@ impl Table {
     }
 }
 
+/// A batch of reads in two: what is answered, at least one key, and what is `left_out`.
+#[must_use]
+pub fn divided(request: &Value, mut left_out: impl FnMut(usize) -> bool) -> (Value, Value) {
+    let (mut answered, mut rest) = (request.clone(), json!({}));
+    for (table, wanted) in answered["RequestItems"].as_object_mut().into_iter().flatten() {
+        let keys = wanted["Keys"].as_array().cloned().unwrap_or_default();
+        let (later, now): (Vec<_>, Vec<_>) = keys.into_iter().enumerate().partition(|(n, _)| *n > 0 && left_out(*n));
+        let [now, later] = [now, later].map(|keys| keys.into_iter().map(|(_, key)| key).collect::<Value>());
+        if later != json!([]) {
+            rest[table] = wanted.clone();
+            rest[table]["Keys"] = later;
+        }
+        wanted["Keys"] = now;
+    }
+    (answered, rest)
+}
+
 /// The key of the item that a `Put`, `Update` or `Delete` is about.
 fn written_key<'a>(operation: &str, write: &'a Value) -> &'a str {
     key_of(&write[if operation.starts_with("Put") { "Item" } else { "Key" }])
@@ -259,4 +276,20 @@ fn invalid(reason: &str) -> Answer {
 #[must_use]
 pub fn error(code: &str, message: &str) -> Value {
     json!({ "__type": format!("com.amazonaws.dynamodb.v20120810#{code}"), "message": message, "Message": message })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_batch_is_divided_into_what_is_answered_and_the_rest() {
+        let of = |keys: &[&str]| keys.iter().map(|key| json!({ "pk": { "S": key } })).collect::<Vec<_>>();
+        let batch = |keys: &[&str]| json!({ "RequestItems": { "t": { "ConsistentRead": true, "Keys": of(keys) } } });
+        let whole = batch(&["a", "b", "c"]);
+        assert_eq!(divided(&whole, |_| false), (whole.clone(), json!({})));
+        let rest = |keys: &[&str]| batch(keys)["RequestItems"].clone();
+        assert_eq!(divided(&whole, |n| n == 1), (batch(&["a", "c"]), rest(&["b"])));
+        assert_eq!(divided(&whole, |_| true), (batch(&["a"]), rest(&["b", "c"])), "one is always answered");
+    }
 }

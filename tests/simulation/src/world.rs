@@ -12,6 +12,8 @@ use aws_sdk_dynamodb::{primitives::Blob, types::AttributeValue};
 use aws_smithy_async::time::TimeSource;
 use domain::{
     audit::Audit,
+    ids::ReservationId,
+    reservation::Reservation,
     time::{Clock, Timestamp},
 };
 use fastrand::Rng;
@@ -23,11 +25,14 @@ use crate::{
     expression::Item,
     network::{Fate, Faults, Sent},
     plan::Theme,
-    table::{Answer, Change, Table},
+    table::{Answer, Change, Table, divided},
 };
 
 /// When every run begins, in epoch seconds: 2027-01-15T08:00:00Z.
 pub const START: u64 = 1_800_000_000;
+
+/// A run makes some thousand requests. One that makes so many does not come to an end.
+const MOST_REQUESTS: u64 = 200_000;
 
 /// SQS forgets what it has seen after this long. Source: SQS developer guide, "Exactly-once processing".
 const DEDUPLICATION: Duration = Duration::from_mins(5);
@@ -75,8 +80,14 @@ pub struct World {
     pub violated: Arc<Notify>,
     /// Checks of the invariants so far.
     pub checks: u64,
-    /// What TTL has deleted: nobody remembers it.
-    pub purged: BTreeSet<String>,
+    /// What TTL has deleted, and when last: nobody remembers it.
+    pub purged: BTreeMap<String, Timestamp>,
+    /// What each record of a reservation has been, and since when; nothing while there was none.
+    pub history: BTreeMap<ReservationId, Vec<(Timestamp, Option<Reservation>)>>,
+    /// Reservations that somebody has asked to cancel.
+    pub let_go: BTreeSet<String>,
+    /// Requests that have arrived.
+    requests: u64,
     deduplicated: BTreeMap<String, Instant>,
     late: BTreeMap<String, u64>,
     listed: BTreeMap<String, Instant>,
@@ -108,7 +119,10 @@ impl World {
             violation: None,
             violated: Arc::new(Notify::new()),
             checks: 0,
-            purged: BTreeSet::new(),
+            purged: BTreeMap::new(),
+            history: BTreeMap::new(),
+            let_go: BTreeSet::new(),
+            requests: 0,
             deduplicated: BTreeMap::new(),
             late: BTreeMap::new(),
             listed: BTreeMap::new(),
@@ -183,11 +197,13 @@ impl World {
 
     /// A transaction meets another one on one of its items. Mostly that is all it hears.
     pub fn cancel(&mut self, request: &Sent) -> Answer {
-        if request.is_dead(self.now().epoch_seconds()) {
-            return (400, crate::table::error("InvalidSignatureException", "Signature expired"));
+        if let Some(refused) = self.too_late(request) {
+            return refused;
         }
         let (nth, looked) = (self.dice.usize(0..100), self.dice.u32(0..3) == 0);
-        self.table.conflict(&request.body, nth, looked)
+        let answer = self.table.conflict(&request.body, nth, looked);
+        self.judge(request, &answer);
+        answer
     }
 
     /// How late a copy comes: often soon, sometimes when its signature is nearly dead, by a clock that was wrong.
@@ -202,16 +218,30 @@ impl World {
         }
     }
 
+    /// What a request hears whose signature is dead.
+    fn too_late(&mut self, request: &Sent) -> Option<Answer> {
+        if !request.is_dead(self.now().epoch_seconds()) {
+            return None;
+        }
+        self.say(|| format!("too late: {} {}", request.operation, subject(&request.body)));
+        Some((400, crate::table::error("InvalidSignatureException", "Signature expired: planned")))
+    }
+
     /// A request arrives.
     pub fn arrive(&mut self, request: &Sent, copy: bool) -> Answer {
-        if request.is_dead(self.now().epoch_seconds()) {
-            return (400, crate::table::error("InvalidSignatureException", "Signature expired"));
+        if let Some(refused) = self.too_late(request) {
+            return refused;
         }
         if request.service == "AmazonSQS" {
             return self.take_message(request);
         }
-        let (mut answer, changes) = self.table.call(&request.operation, &request.body);
-        self.written(|| (request.operation.clone(), request.body.clone()));
+        let (body, withheld) = self.withhold(request);
+        let (mut answer, changes) = self.table.call(&request.operation, &body);
+        self.judge(request, &answer);
+        self.written(|| (request.operation.clone(), body));
+        if let Some(withheld) = withheld {
+            answer.1["UnprocessedKeys"] = withheld;
+        }
         if request.writes() {
             let (operation, status) = (&request.operation, answer.0);
             let word = if copy { "a copy of " } else { "" };
@@ -223,6 +253,40 @@ impl World {
             self.know_less(&mut answer.1);
         }
         answer
+    }
+
+    /// A batch of reads of which only a part is answered: that part, and the rest.
+    fn withhold(&mut self, request: &Sent) -> (Value, Option<Value>) {
+        let strikes = request.operation == "BatchGetItem"
+            && self.faults.withheld > 0
+            && self.dice.u32(0..1_000) < self.faults.withheld;
+        if !strikes {
+            return (request.body.clone(), None);
+        }
+        let (answered, rest) = divided(&request.body, |_| self.dice.bool());
+        (answered, Some(rest))
+    }
+
+    /// Nothing may be asked that DynamoDB does not understand, and nothing be read that may be old: see "a strongly consistent look" in the
+    /// protocol. The index is what it is.
+    fn judge(&mut self, request: &Sent, answer: &Answer) {
+        self.requests += 1;
+        if self.requests > MOST_REQUESTS {
+            self.violate(format!("after {MOST_REQUESTS} requests there is no end"));
+        }
+        let asked = |what: &Value| what["ConsistentRead"] == true;
+        let consistent = match request.operation.as_str() {
+            "GetItem" => asked(&request.body),
+            "BatchGetItem" => request.body["RequestItems"].as_object().into_iter().flatten().all(|(_, of)| asked(of)),
+            _ => true,
+        };
+        if !consistent {
+            self.violate(format!("{} may read what is old: {}", request.operation, request.body));
+        }
+        if answer.1["__type"].as_str().is_some_and(|kind| kind.ends_with("#ValidationException")) {
+            let (operation, why) = (&request.operation, &answer.1["message"]);
+            self.violate(format!("{operation} is not understood, {why}: {}", request.body));
+        }
     }
 
     /// The index learns of a new item a moment after it is written.
@@ -248,7 +312,7 @@ impl World {
     pub fn expire(&mut self, key: &str) -> Option<Change> {
         let change = self.table.expire(key)?;
         self.say(|| format!("TTL deletes {key}"));
-        self.purged.insert(key.to_owned());
+        self.purged.insert(key.to_owned(), self.now());
         self.late.remove(key);
         self.written(|| ("DeleteItem".to_owned(), json!({ "TableName": "table", "Key": { "pk": { "S": key } } })));
         self.changed(vec![change.clone()]);
@@ -293,6 +357,20 @@ impl World {
         self.news.notify_waiters();
     }
 
+    /// What the record of a reservation has been in the last seconds, the latest first.
+    pub(crate) fn lately(&self, id: &ReservationId, seconds: u64) -> impl Iterator<Item = &Reservation> {
+        let since = self.now().epoch_seconds().saturating_sub(seconds);
+        let mut over = false;
+        let history = self.history.get(id).into_iter().flatten().rev();
+        let lately = history.take_while(move |(at, _)| !std::mem::replace(&mut over, at.epoch_seconds() < since));
+        lately.filter_map(|(_, record)| record.as_ref())
+    }
+
+    fn remember(&mut self, id: &ReservationId, record: Option<Reservation>) {
+        let now = self.now();
+        self.history.entry(id.clone()).or_default().push((now, record));
+    }
+
     fn follow(&mut self, change: &Change) {
         if change.old.is_none() && change.new.as_ref().is_some_and(|item| item.contains_key("list")) {
             self.listed.insert(change.key.clone(), Instant::now());
@@ -306,11 +384,15 @@ impl World {
             (_, Some(Ok(Some(StoredItem::Bucket(id, bucket))))) => self.audit.bucket(id, bucket),
             (_, Some(Ok(Some(StoredItem::Reservation(record))))) => {
                 self.check_channel(&record);
+                self.remember(&record.id, Some(record.clone()));
                 self.audit.reservation(record);
             }
             (None, Some(Ok(Some(StoredItem::Movement(movement))))) => self.audit.movement(&movement),
             (Some(Ok(Some(StoredItem::Bucket(id, _)))), None) => self.audit.forget_bucket(&id),
-            (Some(Ok(Some(StoredItem::Reservation(record)))), None) => self.audit.forget_reservation(&record.id),
+            (Some(Ok(Some(StoredItem::Reservation(record)))), None) => {
+                self.remember(&record.id, None);
+                self.audit.forget_reservation(&record.id);
+            }
             _ => {}
         }
     }
@@ -349,7 +431,10 @@ impl World {
                 }
                 (200, json!({ "MessageId": "m", "MD5OfMessageBody": "x", "SequenceNumber": "1" }))
             }
-            _ => (200, json!({})),
+            other => {
+                self.violate(format!("the simulation knows no {other}"));
+                (200, json!({}))
+            }
         }
     }
 }
