@@ -199,6 +199,8 @@ pub fn audit(cloud: &Cloud, at_rest: bool) -> (Stored, Vec<String>) {
                 audit.reservation(record);
             }
             Ok(Some(StoredItem::Movement(movement))) => audit.movement(&movement),
+            Ok(Some(StoredItem::PurchaseOrder(order))) => audit.purchase_order(*order),
+            Ok(Some(StoredItem::OnOrder(sku, on_order))) => audit.on_order(sku, on_order),
             Ok(None) => {}
             Err(fault) => broken.push(format!("{key} is malformed: {fault}")),
         }
