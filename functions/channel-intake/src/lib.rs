@@ -73,7 +73,7 @@ async fn handle_until(app: &App, event: SqsEvent, begin_until: Instant) -> SqsEv
     for message in event.records {
         let group = message.attributes.get(GROUP).cloned();
         let waits = group.as_ref().is_some_and(|group| held_up.contains(group)) || Instant::now() >= begin_until;
-        let failed = if waits { true } else { !is_heard(hear(app, &message), PATIENCE).await };
+        let failed = if waits { true } else { !is_heard(Box::pin(hear(app, &message)), PATIENCE).await };
         if failed {
             held_up.extend(group);
             let mut failure = SqsBatchItemFailure::default();

@@ -197,14 +197,14 @@ async fn note(
 
 /// Marks all listings if the channel has become stale, or is heard again; then notes that this was done.
 async fn announce(app: &App, channel: &Channel, settings: &ChannelSettings, state: &PullState) -> Result<(), Failure> {
-    let Some(stale) = state.to_announce(settings.stale_after_seconds, app.now()) else { return Ok(()) };
+    let Some(verdict) = state.to_announce(settings.stale_after_seconds, app.now()) else { return Ok(()) };
     // One that was never heard shows nothing yet.
-    if stale && state.heard_at.is_some() {
+    if verdict && state.heard_at.is_some() {
         let failure = state.failure.as_deref();
         tracing::error!(alarm = "channel-stale", %channel, failure, "the channel was not heard for too long: it shows nothing");
     }
     mark_all(app, channel).await?;
-    if !app.store.save_pull(channel, state, &state.with_announced(stale)).await? {
+    if !app.store.save_pull(channel, state, &state.with_announced(verdict)).await? {
         tracing::info!(%channel, "another call was there: it is announced once more");
     }
     Ok(())

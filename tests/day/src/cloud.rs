@@ -113,7 +113,6 @@ impl Shared {
     }
 
     /// It, for a moment.
-    #[must_use]
     pub fn lock(&self) -> MutexGuard<'_, Cloud> {
         // A run in which something has panicked is over.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
@@ -219,10 +218,10 @@ impl Cloud {
             let rest = places.range((begin, std::ops::Bound::Unbounded));
             rest.filter(|(rank, _)| rank.starts_with(&prefix)).take(limit).map(item).collect()
         };
-        let last = page.last().filter(|_| page.len() == limit).cloned();
+        let end = page.last().filter(|_| page.len() == limit).cloned();
         let mut answer = json!({ "Items": page, "Count": page.len(), "ScannedCount": page.len() });
-        if let Some(last) = last {
-            answer["LastEvaluatedKey"] = last;
+        if let Some(end) = end {
+            answer["LastEvaluatedKey"] = end;
         }
         (200, answer)
     }

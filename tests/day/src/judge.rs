@@ -232,7 +232,7 @@ impl Judged {
     }
 
     /// Every unit that was received is where the two sides of the counter say it is.
-    fn units(&mut self, ledger: &Ledger, shelf: &[u64], audit: &Audit, mut sold: BTreeMap<usize, u64>) {
+    fn units(&mut self, ledger: &Ledger, received: &[u64], audit: &Audit, mut sold: BTreeMap<usize, u64>) {
         for (id, sku, units) in &ledger.own {
             *sold.entry(*sku).or_default() += units;
             let record = id.parse().ok().and_then(|id| audit.get(&id));
@@ -245,7 +245,7 @@ impl Judged {
             let sku = sku_number(id.stock.sku.as_str()).unwrap_or_default();
             *owed.entry(sku).or_default() += bucket.home().map_or(0, |home| home.shortfall);
         }
-        for (sku, received) in shelf.iter().enumerate() {
+        for (sku, received) in received.iter().enumerate() {
             let sold = sold.get(&sku).copied().unwrap_or(0);
             let (free, owed) = (ledger.free_anywhere(sku), owed.get(&sku).copied().unwrap_or(0));
             if received + owed != free + sold {

@@ -87,6 +87,9 @@ fn whole(item: Option<&Item>, name: &str) -> Option<u64> {
 
 impl Ledger {
     /// A marketplace has taken an order of one line.
+    ///
+    /// # Panics
+    /// Never: the name of a place is a channel's.
     pub fn take(&mut self, place: Place, order: &str, taken: Taken) {
         let key = SaleKey {
             channel: place.name().parse().expect("a channel's name"),

@@ -36,6 +36,9 @@ use crate::{
 };
 
 /// Runs a day under these approaches, two at a time; prints the table; fails if a promise was broken.
+///
+/// # Panics
+/// When a run does.
 #[must_use]
 pub fn show(plan: Plan, approaches: &[Approach]) -> ExitCode {
     let day = Day::draw(plan);

@@ -70,6 +70,9 @@ impl Approach {
 }
 
 /// Runs a day.
+///
+/// # Panics
+/// Never: a runtime without input and output can always be made.
 #[must_use]
 pub fn run(day: &Day, approach: Approach) -> Judgement {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_time().start_paused(true).build();

@@ -115,9 +115,9 @@ impl Vendors {
             side
         };
         let sides = [
-            side(Place::Amazon, Box::new(AmazonFace::default()), 5..LATEST_APPLIED_SECONDS + 1),
+            side(Place::Amazon, Box::<AmazonFace>::default(), 5..LATEST_APPLIED_SECONDS + 1),
             side(Place::Ebay, Box::new(EbayFace), 0..4),
-            side(Place::Walmart, Box::new(WalmartFace::default()), 1..31),
+            side(Place::Walmart, Box::<WalmartFace>::default(), 1..31),
         ];
         Self { sides: Arc::new(sides), cloud: cloud.clone() }
     }
@@ -161,17 +161,13 @@ impl Vendors {
             (shown, market.sell(&id, &[(&sku, wish.units)], stage))
         });
         let mut cloud = self.cloud.lock();
-        match sold {
-            Some(id) => {
-                let at = cloud.now();
-                cloud.ledger.take(wish.place, &id, Taken { at, sku: wish.sku, units: wish.units, shown });
-                Some(id)
-            }
-            None => {
-                cloud.ledger.refuse(wish.sku, wish.units);
-                None
-            }
-        }
+        let Some(id) = sold else {
+            cloud.ledger.refuse(wish.sku, wish.units);
+            return None;
+        };
+        let at = cloud.now();
+        cloud.ledger.take(wish.place, &id, Taken { at, sku: wish.sku, units: wish.units, shown });
+        Some(id)
     }
 
     /// What was accepted is applied when it is time, whether or not anybody looks.

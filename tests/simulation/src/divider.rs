@@ -65,17 +65,19 @@ impl Functions {
     }
 
     /// A merchant's day. He divides at times when others do, too, and there are shoppers in the channels.
+    ///
+    /// # Panics
+    /// Never: the names of the channels are names of channels.
     pub async fn divider(self, number: usize) {
         for turn in 0..TURNS {
             let (wait, what, sku) = {
                 let mut world = self.world();
                 let meeting = world.elapsed() / MEETING_SECONDS + 1;
-                let (wait, choice) = match world.dice.u32(0..3) {
-                    0 => (world.dice.u64(1_000..400_000), world.dice.usize(0..5)),
-                    _ => {
-                        let until = meeting * MEETING_SECONDS - world.elapsed();
-                        (until * 1_000 + world.dice.u64(0..20), usize::try_from(meeting % 5).unwrap_or(0))
-                    }
+                let (wait, choice) = if world.dice.u32(0..3) == 0 {
+                    (world.dice.u64(1_000..400_000), world.dice.usize(0..5))
+                } else {
+                    let until = meeting * MEETING_SECONDS - world.elapsed();
+                    (until * 1_000 + world.dice.u64(0..20), usize::try_from(meeting % 5).unwrap_or(0))
                 };
                 let sku = SKUS[[0, 0, 1, 1, 2][choice]];
                 (wait, world.dice.u32(0..12), sku)

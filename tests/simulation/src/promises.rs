@@ -93,7 +93,9 @@ impl World {
             Said::Held => match self.held_lately(id, cart) {
                 Some(end) => until = Some(end),
                 None => {
-                    self.violate(format!("I4 broken: {id} was told that it holds {cart}, but no active record says so"))
+                    self.violate(format!(
+                        "I4 broken: {id} was told that it holds {cart}, but no active record says so"
+                    ));
                 }
             },
             Said::Refused { order_id: Some(_) } if !self.let_go.contains(id) => {

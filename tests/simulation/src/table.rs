@@ -119,6 +119,7 @@ impl Table {
 
     /// What a transaction hears that meets another one on an item, of those that it names the `nth`: it is canceled. Of its other writes, it
     /// may be said what they met (`looked`), or nothing.
+    #[must_use]
     pub fn conflict(&self, request: &Value, nth: usize, looked: bool) -> Answer {
         let mut reasons = match self.judge(request) {
             Err(reason) => return invalid(&reason),

@@ -112,7 +112,7 @@ struct Simulation {
 
 /// On one thread, as a function's handler is called: some of what shoppers wait for cannot be moved to another one.
 async fn simulate(args: &Args, show: impl FnMut(&Snapshot)) -> Result<Summary, Failure> {
-    LocalSet::new().run_until(sell_everything(args, show)).await
+    LocalSet::new().run_until(Box::pin(sell_everything(args, show))).await
 }
 
 async fn sell_everything(args: &Args, mut show: impl FnMut(&Snapshot)) -> Result<Summary, Failure> {
@@ -301,8 +301,8 @@ impl Simulation {
             key: Some(key.clone()),
             body: Some(cart),
         };
-        let Ok(held) = self.client.call(hold).await else { return };
-        let id = held.body["id"].as_str().unwrap_or_default();
+        let Ok(answer) = self.client.call(hold).await else { return };
+        let id = answer.body["id"].as_str().unwrap_or_default();
         sleep(visit.thinks).await;
         let verb = if visit.pays { "confirm" } else { "cancel" };
         let path = ["reservations", id, verb];
@@ -368,6 +368,8 @@ impl Simulation {
                 match item {
                     StoredItem::Bucket(id, bucket) => audit.bucket(id, bucket),
                     StoredItem::Movement(movement) => audit.movement(&movement),
+                    StoredItem::PurchaseOrder(order) => audit.purchase_order(*order),
+                    StoredItem::OnOrder(sku, on_order) => audit.on_order(sku, on_order),
                     StoredItem::Reservation(record) => {
                         if matches!(record.status, Status::Confirmed { .. }) {
                             recorded += record.lines.iter().map(|line| line.quantity.units()).sum::<u64>();

@@ -238,7 +238,8 @@ mod tests {
     #[test]
     fn each_part_is_told_its_share() {
         use Stage::{Paid, Pending, Shipped};
-        let cases: [(&str, SaleLine, &[(usize, u64, u64, Stage)]); 9] = [
+        type Share = (usize, u64, u64, Stage);
+        let cases: [(&str, SaleLine, &[Share]); 9] = [
             ("1/1 2/2@9", line(3, 0, Pending), &[(0, 1, 0, Pending), (1, 2, 0, Pending)]),
             ("1/1 2/2@9", line(3, 2, Paid), &[(0, 1, 1, Paid), (1, 2, 1, Paid)]),
             ("1/1 2/2@9", line(3, 3, Paid), &[(0, 1, 1, Paid), (1, 2, 2, Paid)]),

@@ -17,7 +17,7 @@ async fn alerts(shop: &Shop) -> (usize, usize) {
 async fn look(shop: &Shop) {
     let app = shop.stack().app();
     let twice = [json!({ "skus": ["tea"] }), json!({ "skus": ["tea"] })];
-    let (first, second) = tokio::join!(tell(app, &twice), tell(app, &twice));
+    let (first, second) = tokio::join!(Box::pin(tell(app, &twice)), Box::pin(tell(app, &twice)));
     assert_eq!((first, second), (Vec::<Value>::new(), Vec::<Value>::new()));
     replenish::handle(app, json!({ "source": "aws.events" })).await.expect("a tick");
 }
