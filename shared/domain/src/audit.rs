@@ -229,7 +229,7 @@ impl Audit {
         let lost = self.buckets.keys().filter(|id| {
             id.child.is_some_and(|number| {
                 let home = self.buckets.get(&id.stock.home()).and_then(Bucket::home);
-                !home.is_some_and(|home| home.window().contains(&number))
+                home.is_none_or(|home| !home.window().contains(&number))
             })
         });
         let detail = "it is not in its home's window, so nobody looks for its units";
