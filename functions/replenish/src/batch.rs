@@ -23,7 +23,9 @@ pub async fn handle_batch(app: &App, event: SqsEvent) -> SqsEventResponse {
         match parse(message.body.as_deref().unwrap_or_default()) {
             Ok(to_do) => messages.push((message.message_id, to_do)),
             // It will not be read the next time, either; the tick looks at every SKU.
-            Err(malformed) => tracing::error!(alarm = "unreadable-look", %malformed, ?message.message_id, "dropped"),
+            Err(malformed) => {
+                tracing::error!(%malformed, ?message.message_id, "dropped: the next tick looks at everything")
+            }
         }
     }
     let mut all = ToDo::default();

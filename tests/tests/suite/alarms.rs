@@ -10,7 +10,7 @@ use std::{
 use yaml_serde::Value;
 
 /// An alarm that is written by what several functions call: whoever calls this writes it.
-const SHARED: [(&str, &str); 1] = [("shortfall", "record_order(")];
+const SHARED: [(&str, &str); 2] = [("shortfall", "record_order("), ("unreadable-order", "record_order(")];
 
 fn root() -> PathBuf {
     Path::new(env!("CARGO_MANIFEST_DIR")).join("..")

@@ -100,9 +100,11 @@ async fn a_buffer_that_follows_the_speed_of_sales_is_shown_again_when_nothing_is
     poll(&shop).await;
     let pushed = listing(&shop, "a unit is kept back", |listing| published(listing) == Some(13)).await;
     // The push is looked at again, and found; from here on nothing happens.
-    shop.advance(130).await;
+    shop.advance(70).await;
+    poll(&shop).await;
     listing(&shop, "it was looked at", |listing| listing.get("look_at") != pushed.get("look_at")).await;
-    shop.advance(3_700).await;
+    shop.advance(3_640).await;
+    poll(&shop).await;
     listing(&shop, "nothing was sold for an hour", |listing| published(listing) == Some(14)).await;
     assert_eq!(vendor.market().listings["tea"].shown, 14);
     shop.close().await;
