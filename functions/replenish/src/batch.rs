@@ -24,7 +24,7 @@ pub async fn handle_batch(app: &App, event: SqsEvent) -> SqsEventResponse {
             Ok(to_do) => messages.push((message.message_id, to_do)),
             // It will not be read the next time, either; the tick looks at every SKU.
             Err(malformed) => {
-                tracing::error!(%malformed, ?message.message_id, "dropped: the next tick looks at everything")
+                tracing::error!(%malformed, ?message.message_id, "dropped");
             }
         }
     }
