@@ -8,7 +8,7 @@ use domain::{
     ids::Channel,
     listing::{
         Found, LOOK_AGAIN_SECONDS, Listing, ListingId, Next, Seen, SyncState, claimed, count_from, earlier, judge,
-        next, settled, taken,
+        next, settled, taken, waiting,
     },
     publish::{Change, Counted, Pushed},
     pull::PullState,
@@ -165,9 +165,11 @@ impl Pass<'_> {
         let basis = Basis { settings: &self.settings, pull: &self.pull, buffer: listing.buffer, state: &state };
         let terms = app.store.terms(&id.channel, &id.sku, basis, as_of).await?;
         let per_day = self.connector.abilities().revisions_per_day;
+        // What is shown, as a number of ours.
+        let found = Pushed { quantity: shown, in_flight: missing, as_of, counted };
         match next(&state, terms, shown, as_of, per_day) {
             Next::Push { quantity, change } => {
-                let computed = Pushed { quantity, in_flight: missing, as_of, counted };
+                let computed = Pushed { quantity, ..found };
                 let (seen, earlier) = (self.seen(seen), earlier(&state, shown, told));
                 return Ok(Some(Due { listing: listing.clone(), state, computed, change, shown, earlier, seen }));
             }
@@ -176,8 +178,7 @@ impl Pass<'_> {
                 let rule = listing.buffer.unwrap_or(self.settings.buffer);
                 let look_at = soon.or(is_fading(rule, terms.buffer).then_some(FADING_SECONDS));
                 let look_at = look_at.map(|seconds| as_of.plus_seconds(seconds));
-                let number = Pushed { quantity: shown, in_flight: missing, as_of, counted };
-                let rested = SyncState { look_at, ..settled(id, &state, number) };
+                let rested = SyncState { look_at, ..settled(id, &state, found) };
                 self.save(id, seen, rested, self.seen(seen)).await?;
             }
             Next::Await => {
@@ -185,10 +186,7 @@ impl Pass<'_> {
                 let awaiting = SyncState { version: state.version + 1, look_at, check_at: None, ..state };
                 self.save(id, seen, awaiting, self.seen(seen)).await?;
             }
-            Next::Wait => {
-                let waiting = SyncState { version: state.version + 1, ..state };
-                app.store.save_sync(id, seen, waiting, None).await?;
-            }
+            Next::Wait => self.save(id, seen, waiting(&state, found), self.seen(seen)).await?,
         }
         Ok(None)
     }

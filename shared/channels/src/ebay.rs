@@ -175,7 +175,8 @@ impl Ebay {
         };
         let response = accepted(self.call(As::Seller, request).await?)?;
         quantity::revised(push.target.sku.as_str(), &offers, response.body())?;
-        Ok(Accepted::Applied)
+        // Nobody promises that the listing shows it at once.
+        Ok(Accepted::ForLater)
     }
 
     async fn read_one(&self, target: &Target) -> Result<Shown, CallError> {

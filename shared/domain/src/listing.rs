@@ -288,7 +288,8 @@ pub fn judge(state: &SyncState, found: Found) -> Judged {
     let expected = pushed.expected(found.told);
     let earlier = state.earlier(found.told);
     let look = compare(found.shown, expected, state.unanswered, &earlier);
-    let known = pushed.in_flight.saturating_sub(found.told);
+    // What was given up as no order is not missed again.
+    let known = if state.in_flight.is_some() { pushed.in_flight.saturating_sub(found.told) } else { 0 };
     let news = if let Look::InFlight(units) | Look::NotYet(units) = look { units } else { 0 };
     let since = state.in_flight.as_ref().map_or(found.at, |in_flight| in_flight.since);
     // What has been missing for so long was no order. What is missing since is.
@@ -296,6 +297,11 @@ pub fn judge(state: &SyncState, found: Found) -> Judged {
     let since = if known == 0 { found.at } else { since };
     let in_flight = Quantity::new(known + news).ok().map(|units| (units, since));
     match look {
+        // As much as that is shown as well if an earlier number was sold out, and the last one is still to come: nothing is proven.
+        Look::Agrees if earlier.contains(&found.shown) => {
+            let earlier = since_shown(&state.earlier, &earlier, found.shown);
+            Judged { in_flight, disagreements: 0, disagrees: state.disagrees, awaited: state.awaited, earlier }
+        }
         Look::Agrees => Judged { in_flight, disagreements: 0, disagrees: false, awaited: None, earlier: Vec::new() },
         // Sales took it below what was pushed: the push was applied.
         Look::InFlight(_) => {
@@ -347,7 +353,7 @@ pub enum Next {
     },
     /// It was told this number and may take its time to show it: telling it again would only spend a revision.
     Await,
-    /// More could be shown, but too many of the day's revisions are spent: later.
+    /// Another number could be shown, but too many of the day's revisions are spent: later.
     Wait,
 }
 
@@ -358,7 +364,7 @@ pub enum Next {
 pub fn next(state: &SyncState, terms: Terms, shown: u64, now: Timestamp, revisions_per_day: Option<u32>) -> Next {
     let quantity = terms.quantity();
     let from = if shown == quantity { state.on_its_way().unwrap_or(shown) } else { shown };
-    let Some(change) = Change::between(Some(from), quantity) else { return Next::Settled };
+    let Some(change) = Change::between(from, quantity) else { return Next::Settled };
     let was_told = |pushed: Pushed| pushed.quantity == quantity && now.seconds_since(pushed.as_of) < APPLY_SECONDS;
     if state.awaited.is_some() && state.unanswered.is_none() && state.pushed.is_some_and(was_told) {
         return Next::Await;
@@ -446,6 +452,21 @@ pub fn settled(id: &ListingId, state: &SyncState, computed: Pushed) -> SyncState
         look_at: None,
         check_at: Some(check_at(id, computed.as_of)),
         refusal: None,
+        ..state.clone()
+    }
+}
+
+/// Another number is to be shown, and must wait: that answers its marks, or the wait would count as the channel's lag. What it shows now
+/// is what it was told, as far as anybody knows, unless another number is on its way.
+#[must_use]
+pub fn waiting(state: &SyncState, computed: Pushed) -> SyncState {
+    let is_known = state.on_its_way().is_none();
+    SyncState {
+        version: state.version + 1,
+        pushed: if is_known { Some(computed) } else { state.pushed },
+        earlier: if is_known { Vec::new() } else { state.earlier.clone() },
+        look_at: Some(computed.as_of.plus_seconds(LOOK_AGAIN_SECONDS)),
+        check_at: None,
         ..state.clone()
     }
 }
@@ -640,6 +661,25 @@ mod tests {
         let later = at(IN_FLIGHT_SECONDS + 1);
         let judged = judge(&state, found(7, 0, IN_FLIGHT_SECONDS + 1));
         assert_eq!(judged.in_flight, Some((Quantity::new(1).unwrap(), later)), "what is missing since is");
+        let given_up = SyncState { in_flight: None, ..state };
+        assert_eq!(judge(&given_up, found(8, 0, IN_FLIGHT_SECONDS + 60)).in_flight, None, "it is not missed again");
+    }
+
+    #[test]
+    fn who_waits_for_a_revision_has_answered_its_marks_and_knows_what_is_shown() {
+        let computed = Pushed { quantity: 8, in_flight: 1, as_of: at(600), counted: Counted::default() };
+        let state = SyncState { version: 3, earlier: vec![4], check_at: Some(at(9_000)), ..pushed(10, 2) };
+        let waits = waiting(&state, computed);
+        let again = Some(at(600 + LOOK_AGAIN_SECONDS));
+        assert_eq!((waits.version, waits.look_at, waits.check_at), (4, again, None));
+        assert_eq!((waits.pushed, &waits.earlier[..]), (Some(computed), &[][..]));
+        // A number on its way may be shown any moment: what was pushed is not what is shown now.
+        let awaited = Some(Awaited { since: at(0), at_most: 10 });
+        for on_its_way in [SyncState { unanswered: Some(12), ..state.clone() }, SyncState { awaited, ..state.clone() }]
+        {
+            let waits = waiting(&on_its_way, computed);
+            assert_eq!((waits.pushed, &waits.earlier[..]), (state.pushed, &[4][..]));
+        }
     }
 
     #[test]
@@ -760,12 +800,12 @@ mod tests {
         for (state, units, decided) in [
             // 50 were told, and are gone before they are shown.
             (raised(7, 50), 0, push(0, Change::ToZero)),
-            (raised(7, 50), 7, push(7, Change::Less)),
+            (raised(7, 50), 7, push(7, Change::FarLess)),
             (raised(7, 3), 7, push(7, Change::More)),
             (raised(7, 7), 7, Next::Settled),
             (raised(7, 50), 50, Next::Await),
             // Nobody knows whether this one was taken.
-            (lost(50), 7, push(7, Change::Less)),
+            (lost(50), 7, push(7, Change::FarLess)),
             (lost(7), 7, Next::Settled),
             (pushed(50, 0), 7, Next::Settled),
         ] {
@@ -774,20 +814,34 @@ mod tests {
     }
 
     #[test]
+    fn an_earlier_number_that_was_sold_out_does_not_prove_that_the_last_is_applied() {
+        // 2 were shown and 1 was pushed; then the 2 were sold, and the 1 is still to come.
+        let state = SyncState { awaited: Some(Awaited { since: at(0), at_most: 1 }), earlier: vec![2], ..pushed(1, 0) };
+        let judged = judge(&state, found(0, 2, 60));
+        assert_eq!((judged.awaited, &judged.earlier[..], judged.in_flight), (state.awaited, &[2][..], None));
+        let state = SyncState { awaited: judged.awaited, earlier: judged.earlier, ..state };
+        let next = next(&state, Terms::default(), 0, at(60), Some(250));
+        assert_eq!(next, Next::Push { quantity: 0, change: Change::ToZero }, "so that it is the last one that comes");
+        // Who applies at once has no earlier number.
+        let at_once = SyncState { earlier: Vec::new(), ..state };
+        assert_eq!(judge(&at_once, found(0, 2, 60)).awaited, None);
+    }
+
+    #[test]
     fn a_number_that_somebody_else_has_set_is_set_right_at_once() {
         let shown = SyncState { awaited: None, ..pushed(5, 0) };
         let judged = judge(&shown, found(9, 0, APPLY_SECONDS * 9));
         assert_eq!((judged.disagreements, judged.awaited), (0, None));
         let terms = Terms { shared: Some(5), ..Terms::default() };
-        assert_eq!(next(&shown, terms, 9, at(60), None), Next::Push { quantity: 5, change: Change::Less });
+        assert_eq!(next(&shown, terms, 9, at(60), None), Next::Push { quantity: 5, change: Change::FarLess });
         // What it was told and did not show yet is not told again before it is late.
         let told = SyncState { awaited: Some(Awaited { since: at(0), at_most: 5 }), ..pushed(5, 0) };
         assert_eq!(next(&told, terms, 9, at(APPLY_SECONDS - 1), None), Next::Await);
-        let push = Next::Push { quantity: 5, change: Change::Less };
+        let push = Next::Push { quantity: 5, change: Change::FarLess };
         assert_eq!(next(&told, terms, 9, at(APPLY_SECONDS), None), push);
         assert_eq!(next(&SyncState { unanswered: Some(7), ..told.clone() }, terms, 9, at(60), None), push);
         let other = Terms { shared: Some(4), ..Terms::default() };
-        assert_eq!(next(&told, other, 9, at(60), None), Next::Push { quantity: 4, change: Change::Less });
+        assert_eq!(next(&told, other, 9, at(60), None), Next::Push { quantity: 4, change: Change::FarLess });
     }
 
     #[test]
@@ -809,7 +863,9 @@ mod tests {
         assert_eq!(decide(&spent(0), 5, 5), Next::Settled);
         assert_eq!(decide(&spent(0), 7, 5), Next::Push { quantity: 7, change: Change::More });
         assert_eq!(decide(&spent(100), 7, 5), Next::Wait);
-        assert_eq!(decide(&spent(100), 3, 5), Next::Push { quantity: 3, change: Change::Less });
+        assert_eq!(decide(&spent(100), 4, 5), Next::Wait);
+        assert_eq!(decide(&spent(0), 4, 5), Next::Push { quantity: 4, change: Change::Less });
+        assert_eq!(decide(&spent(100), 3, 5), Next::Push { quantity: 3, change: Change::FarLess });
         assert_eq!(decide(&spent(249), 0, 5), Next::Push { quantity: 0, change: Change::ToZero });
         assert_eq!(decide(&spent(250), 0, 5), Next::Wait);
         // By noon half of what is not kept back has been earned, and an eighth was there from the beginning.

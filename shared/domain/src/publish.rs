@@ -164,21 +164,24 @@ pub fn compare(shown: u64, expected: u64, unanswered: Option<u64>, earlier: &[u6
 pub enum Change {
     /// Nothing is left.
     ToZero,
-    /// Less is left.
+    /// Far less is left than is shown: a quarter more is shown than there is, and more than that.
+    FarLess,
+    /// Somewhat less is left.
     Less,
     /// More is there.
     More,
 }
 
 impl Change {
-    /// From what is shown to what is to be shown; nothing if that is the same. What is shown may be unknown.
+    /// From what is shown to what is to be shown; nothing if that is the same.
     #[must_use]
-    pub fn between(shown: Option<u64>, wanted: u64) -> Option<Self> {
+    pub const fn between(shown: u64, wanted: u64) -> Option<Self> {
         match (shown, wanted) {
-            (Some(shown), wanted) if shown == wanted => None,
+            _ if shown == wanted => None,
             (_, 0) => Some(Self::ToZero),
-            (Some(shown), wanted) if wanted < shown => Some(Self::Less),
-            _ => Some(Self::More),
+            _ if shown < wanted => Some(Self::More),
+            _ if shown - wanted > wanted / 4 => Some(Self::FarLess),
+            _ => Some(Self::Less),
         }
     }
 }
@@ -191,16 +194,17 @@ pub fn kept_back(revisions_per_day: u32) -> u32 {
 
 /// Whether one more revision of a listing may be spent on `change`, `spent` of the day's being gone and `seconds_into_day` of it over.
 ///
-/// More units can wait: they are spread over the day, so that a busy morning does not silence the evening. Fewer units may use what is
-/// kept back, and the last one of the day is for saying that nothing is left.
+/// Small changes can wait: they are spread over the day, so that a busy morning does not silence the evening. Where far more is shown than
+/// there is, what is kept back may be used, and the last revision of the day is for saying that nothing is left. Each change that may not
+/// wait takes a fifth off what is shown, so that even what sells by the minute needs few of them.
 #[must_use]
 pub fn may_revise(change: Change, spent: u32, revisions_per_day: Option<u32>, seconds_into_day: u64) -> bool {
     const DAY_SECONDS: u64 = 86_400;
     let Some(limit) = revisions_per_day else { return true };
     match change {
         Change::ToZero => spent < limit,
-        Change::Less => spent + 1 < limit,
-        Change::More => {
+        Change::FarLess => spent + 1 < limit,
+        Change::Less | Change::More => {
             let spendable = u64::from(limit - kept_back(limit).min(limit));
             // An eighth of them at once, the rest evenly.
             let earned = spendable / 8 + spendable * seconds_into_day.min(DAY_SECONDS) / DAY_SECONDS;
@@ -326,35 +330,56 @@ mod tests {
 
     #[test]
     fn what_could_oversell_goes_first() {
-        let between = Change::between;
-        assert_eq!(between(Some(3), 3), None);
-        assert_eq!(between(Some(0), 0), None);
-        assert_eq!(between(Some(3), 0), Some(Change::ToZero));
-        assert_eq!(between(None, 0), Some(Change::ToZero));
-        assert_eq!(between(Some(3), 2), Some(Change::Less));
-        assert_eq!(between(Some(3), 4), Some(Change::More));
-        assert_eq!(between(None, 4), Some(Change::More));
-        assert!(Change::ToZero < Change::Less && Change::Less < Change::More);
+        for (shown, wanted, change) in [
+            (3, 3, None),
+            (0, 0, None),
+            (3, 0, Some(Change::ToZero)),
+            (3, 2, Some(Change::FarLess)),
+            (5, 4, Some(Change::Less)),
+            (6, 4, Some(Change::FarLess)),
+            (125, 100, Some(Change::Less)),
+            (126, 100, Some(Change::FarLess)),
+            (3, 4, Some(Change::More)),
+        ] {
+            assert_eq!(Change::between(shown, wanted), change, "{shown} {wanted}");
+        }
+        assert!([Change::ToZero, Change::FarLess, Change::Less, Change::More].is_sorted());
     }
 
     #[test]
     fn a_day_of_250_revisions_has_one_left_to_say_that_nothing_is() {
         let may = |change, spent, seconds| may_revise(change, spent, Some(250), seconds);
         assert!(may(Change::ToZero, 249, 86_399) && !may(Change::ToZero, 250, 86_399));
-        assert!(may(Change::Less, 248, 0) && !may(Change::Less, 249, 0));
-        // 200 for more units: 25 at once, the others over the day.
-        assert!(may(Change::More, 24, 0) && !may(Change::More, 25, 0));
-        assert!(may(Change::More, 124, 43_200) && !may(Change::More, 125, 43_200));
-        assert!(may(Change::More, 199, 86_399) && !may(Change::More, 200, 86_399));
+        assert!(may(Change::FarLess, 248, 0) && !may(Change::FarLess, 249, 0));
+        // 200 for small changes: 25 at once, the others over the day.
+        for small in [Change::Less, Change::More] {
+            assert!(may(small, 24, 0) && !may(small, 25, 0));
+            assert!(may(small, 124, 43_200) && !may(small, 125, 43_200));
+            assert!(may(small, 199, 86_399) && !may(small, 200, 86_399));
+        }
         assert!(may_revise(Change::More, u32::MAX, None, 0));
+    }
+
+    #[test]
+    fn a_thousand_units_that_sell_elsewhere_in_a_morning_are_never_shown_by_more_than_a_quarter_too_many() {
+        let (mut shown, mut spent) = (1_000, 0);
+        for left in (0..1_000).rev() {
+            if let Some(change) = Change::between(shown, left)
+                && may_revise(change, spent, Some(250), 36 * (1_000 - left))
+            {
+                (shown, spent) = (left, spent + 1);
+            }
+            assert!(shown <= left + left / 4, "{shown} of {left} after {spent}");
+        }
+        assert!(shown == 0 && spent < 150, "{spent}");
     }
 
     proptest! {
         #[test]
-        fn no_day_has_more_revisions_than_it_may(limit in 1_u32..1_000, changes in prop::collection::vec((0_u8..3, 0_u64..86_400), 0..2_000)) {
+        fn no_day_has_more_revisions_than_it_may(limit in 1_u32..1_000, changes in prop::collection::vec((0_u8..4, 0_u64..86_400), 0..2_000)) {
             let mut spent = 0;
             for (change, seconds) in changes {
-                let change = [Change::ToZero, Change::Less, Change::More][usize::from(change)];
+                let change = [Change::ToZero, Change::FarLess, Change::Less, Change::More][usize::from(change)];
                 spent += u32::from(may_revise(change, spent, Some(limit), seconds));
             }
             prop_assert!(spent <= limit);

@@ -31,6 +31,10 @@ pub struct Arguments {
     #[arg(long, value_delimiter = ',')]
     only: Vec<String>,
 
+    /// Tell on standard error all that happens to the SKU with this number
+    #[arg(long)]
+    follow: Option<usize>,
+
     /// What Cargo says to a benchmark
     #[arg(long, hide = true)]
     bench: bool,
@@ -46,6 +50,7 @@ impl Arguments {
             orders: self.orders.unwrap_or(usual.orders),
             hours: self.hours.unwrap_or(usual.hours),
             down_minutes: self.down_minutes.unwrap_or(usual.down_minutes),
+            follow: self.follow,
         }
     }
 

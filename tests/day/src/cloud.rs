@@ -28,7 +28,7 @@ use tokio::{
 use crate::{
     fifo::Fifo,
     ledger::Ledger,
-    plan::{Day, Millis, RUN_BEGINS},
+    plan::{Day, Millis},
 };
 
 /// How long a call to DynamoDB or SQS takes.
@@ -105,7 +105,7 @@ impl Shared {
             sync: Fifo::default(),
             news: Fifo::default(),
             notices: VecDeque::new(),
-            ledger: Ledger::default(),
+            ledger: Ledger::following(day.plan.follow),
             requests: 0,
             bells: Arc::default(),
             began: Instant::now(),
@@ -141,7 +141,7 @@ impl Cloud {
     /// The time.
     #[must_use]
     pub fn time(&self) -> Timestamp {
-        Timestamp::from_epoch_seconds(RUN_BEGINS + self.now() / 1_000)
+        Timestamp::from_epoch_seconds(self.day.plan.begins_at() + self.now() / 1_000)
     }
 
     /// Whether it happens, so often in a thousand.

@@ -8,7 +8,10 @@ use holdfast_simulation::{expression::Item, table::Change};
 use marketplaces::market::Market;
 use serde_json::Value;
 
-use crate::plan::{Millis, Place, sku_number};
+use crate::{
+    plan::{Millis, Place, sku_number},
+    run::clock,
+};
 
 /// A SKU at a marketplace.
 pub type Listed = (Place, usize);
@@ -45,6 +48,8 @@ pub type History = Vec<(Millis, u64)>;
 /// What was seen.
 #[derive(Debug, Default)]
 pub struct Ledger {
+    /// The SKU of which every event is told on standard error.
+    follow: Option<usize>,
     /// Free units by stock, as `<sku>#<channel>`.
     pub free: BTreeMap<String, History>,
     /// What is shown by listing.
@@ -86,6 +91,12 @@ fn whole(item: Option<&Item>, name: &str) -> Option<u64> {
 }
 
 impl Ledger {
+    /// An empty one, that tells all that happens to a SKU.
+    #[must_use]
+    pub fn following(follow: Option<usize>) -> Self {
+        Self { follow, ..Self::default() }
+    }
+
     /// A marketplace has taken an order of one line.
     ///
     /// # Panics
@@ -102,6 +113,7 @@ impl Ledger {
             self.sales.insert(id.to_string(), (place, order.to_owned()));
             id = id.successor();
         }
+        self.tell(taken.at, taken.sku, || format!("{} takes order {order} of {} units", place.name(), taken.units));
         self.taken.insert((place, order.to_owned()), taken);
     }
 
@@ -154,6 +166,9 @@ impl Ledger {
         let history = self.free.entry(stock.clone()).or_default();
         let sum = history.last().map_or(0, |(_, units)| *units) + free - before;
         history.push((now, sum));
+        self.tell(now, stock.split('#').next().and_then(sku_number).unwrap_or_default(), || {
+            format!("{stock} has {sum} free")
+        });
         let source = new_holder(change).and_then(|id| self.sales.get(id));
         let since = source.and_then(|sale| self.taken.get(sale)).map_or(now, |taken| taken.at);
         let Some((sku, channel)) = stock.split_once('#') else { return };
@@ -173,6 +188,7 @@ impl Ledger {
         if let Some((place, order)) = self.sales.get(&change.key[2..])
             && missing > 0
         {
+            self.tell(now, self.taken[&(*place, order.clone())].sku, || format!("order {order} is {missing} short"));
             self.forced.push(Forced { at: now, place: *place, order: order.clone(), missing });
         }
     }
@@ -182,6 +198,13 @@ impl Ledger {
         let listed =
             change.key[2..].split_once('#').and_then(|(place, sku)| Some((Place::named(place)?, sku_number(sku)?)));
         let Some(listed) = listed else { return };
+        self.tell(now, listed.1, || {
+            // What is not known of it is left out.
+            let of = |name: &str| change.new.as_ref()?.get(name).map(|value| format!(" {name}={value}"));
+            let known: String =
+                ["pq", "pf", "uq", "wq", "fq", "dis", "closed", "marked", "look"].into_iter().filter_map(of).collect();
+            format!("{}:{known}", listed.0.name())
+        });
         let [was, is] = [&change.old, &change.new].map(|item| whole(item.as_ref(), "uq"));
         if is.is_some() && was.is_none() {
             let since = self.pending.remove(&listed);
@@ -201,6 +224,12 @@ impl Ledger {
         }
     }
 
+    fn tell(&self, now: Millis, sku: usize, what: impl FnOnce() -> String) {
+        if self.follow == Some(sku) {
+            eprintln!("{} {}", clock(now), what());
+        }
+    }
+
     /// A marketplace was sent a number.
     pub fn pushed(&mut self, listed: Listed) {
         let since = self.claimed.remove(&listed);
@@ -214,6 +243,7 @@ impl Ledger {
             let history = self.shown.entry((place, sku)).or_default();
             if history.last().is_none_or(|(_, shown)| *shown != listing.shown) {
                 history.push((now, listing.shown));
+                self.tell(now, sku, || format!("{} shows {}", place.name(), listing.shown));
             }
             if let Some(applying) = self.applying.get_mut(&(place, sku)) {
                 while applying.len() > listing.accepted.len() {

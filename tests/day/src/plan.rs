@@ -8,8 +8,9 @@ pub type Millis = u64;
 /// How long before the day everything is set up and published, in milliseconds.
 pub const MORNING_MS: Millis = 15 * 60_000;
 
-/// When every run begins, in epoch seconds: a quarter of an hour before 2027-01-16T00:00:00Z, so that the day is one of eBay's.
-pub const RUN_BEGINS: u64 = 1_800_057_600 - MORNING_MS / 1_000;
+/// When every day ends, in epoch seconds: at 2027-01-17T00:00:00Z, as one of eBay's days does. So a whole day is one of eBay's, and a
+/// shorter one is the end of one.
+const DAY_ENDS: u64 = 1_800_144_000;
 
 /// Where is sold.
 #[derive(Debug, Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
@@ -69,21 +70,29 @@ pub struct Plan {
     pub skus: usize,
     /// About how many orders the shelf is good for; somewhat more shoppers come.
     pub orders: usize,
-    /// How long the day is. Only one of 24 ends when eBay's does.
+    /// How long the day is.
     pub hours: u64,
     /// For how long a channel is down.
     pub down_minutes: u64,
+    /// The number of a SKU of which everything is told.
+    pub follow: Option<usize>,
 }
 
 impl Plan {
     /// The day of the documentation.
-    pub const WHOLE: Self = Self { seed: 1, skus: 200, orders: 50_000, hours: 24, down_minutes: 60 };
+    pub const WHOLE: Self = Self { seed: 1, skus: 200, orders: 50_000, hours: 24, down_minutes: 60, follow: None };
 
     /// One of about a minute, optimized.
-    pub const SHORT: Self = Self { seed: 1, skus: 40, orders: 3_000, hours: 4, down_minutes: 30 };
+    pub const SHORT: Self = Self { seed: 1, skus: 40, orders: 3_000, hours: 4, down_minutes: 30, follow: None };
 
     /// One for a look, not optimized.
-    pub const TINY: Self = Self { seed: 1, skus: 6, orders: 150, hours: 1, down_minutes: 10 };
+    pub const TINY: Self = Self { seed: 1, skus: 6, orders: 150, hours: 1, down_minutes: 10, follow: None };
+
+    /// When the run begins, in epoch seconds.
+    #[must_use]
+    pub const fn begins_at(&self) -> u64 {
+        DAY_ENDS - self.ends_ms() / 1_000
+    }
 
     /// When the last shopper comes.
     #[must_use]

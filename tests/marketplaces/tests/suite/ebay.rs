@@ -38,8 +38,8 @@ fn reason<T>(outcome: &Result<T, CallError>) -> &str {
 #[tokio::test]
 async fn a_quantity_is_set_and_read_back_at_every_offer() {
     let (shared, ebay) = shop();
-    assert_eq!(ebay.push(&[push(mug(), 7)]).await, [Ok(Accepted::Applied)]);
-    assert_eq!(ebay.push(&[push(cup(), 0)]).await, [Ok(Accepted::Applied)]);
+    assert_eq!(ebay.push(&[push(mug(), 7)]).await, [Ok(Accepted::ForLater)]);
+    assert_eq!(ebay.push(&[push(cup(), 0)]).await, [Ok(Accepted::ForLater)]);
     assert_eq!(ebay.read(&[mug(), cup()]).await, [Ok(Shown { quantity: 7 }), Ok(Shown { quantity: 0 })]);
     let set: Vec<(String, u64)> = shared.market().pushes.iter().map(|(_, sku, n)| (sku.clone(), *n)).collect();
     assert_eq!(set, [("mug".to_owned(), 7), ("cup".to_owned(), 0)]);
@@ -53,7 +53,7 @@ async fn of_several_skus_each_is_a_call_and_one_that_is_rejected_stays_alone() {
     let foreign = target("jar", &[("offer_id", "9999")]);
     let outcomes = ebay.push(&[push(cup(), 3), push(mug(), 4), push(foreign, 5), push(target("new", &[]), 6)]).await;
     assert!(reason(&outcomes[0]).contains("cannot be revised"), "{outcomes:?}");
-    assert_eq!(outcomes[1], Ok(Accepted::Applied));
+    assert_eq!(outcomes[1], Ok(Accepted::ForLater));
     assert!(reason(&outcomes[2]).contains("no such offer"), "{outcomes:?}");
     assert!(reason(&outcomes[3]).contains("no such SKU"), "{outcomes:?}");
     assert_eq!(shared.market().pushes.len(), 1);
@@ -63,12 +63,12 @@ async fn of_several_skus_each_is_a_call_and_one_that_is_rejected_stays_alone() {
 async fn the_251st_revision_of_a_day_is_refused_and_the_next_day_is_another() {
     let (shared, ebay) = shop();
     for n in 0..250 {
-        assert_eq!(ebay.push(&[push(mug(), n)]).await, [Ok(Accepted::Applied)]);
+        assert_eq!(ebay.push(&[push(mug(), n)]).await, [Ok(Accepted::ForLater)]);
     }
     assert!(reason(&ebay.push(&[push(mug(), 1)]).await[0]).contains("too often"));
     assert_eq!(ebay.abilities().revisions_per_day, Some(250));
     shared.advance(86_400);
-    assert_eq!(ebay.push(&[push(mug(), 1)]).await, [Ok(Accepted::Applied)]);
+    assert_eq!(ebay.push(&[push(mug(), 1)]).await, [Ok(Accepted::ForLater)]);
 }
 
 #[tokio::test]
