@@ -19,7 +19,12 @@ use http::testing::Sample;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::{SKUS, function::Functions, table::Change, world::World};
+use crate::{
+    SKUS,
+    function::{Functions, Manner},
+    table::Change,
+    world::World,
+};
 
 /// Among which channels is divided.
 const CHANNELS: [&str; 4] = ["own", "amazon", "ebay", "store"];
@@ -138,7 +143,17 @@ impl Functions {
             let sold = numbers.keys().map(|channel| (channel.clone(), world.units(sku, channel).1)).collect();
             world.divisions.insert(reason, Division { sku: sku.to_owned(), numbers, sold });
         }
-        drop(self.insist(Sample::new("PUT /v1/stock/{sku}/quotas").path("sku", sku).body(&asked)).await);
+        let sample = Sample::new("PUT /v1/stock/{sku}/quotas").path("sku", sku).body(&asked);
+        self.ask_in_vain(&sample).await;
+        drop(self.insist(sample).await);
+    }
+
+    /// As likely as not somebody asks who gets no answer in time: the function stands still between what it sees and what it writes.
+    async fn ask_in_vain(&self, sample: &Sample) {
+        let is_asked = self.world().dice.bool();
+        if is_asked {
+            drop(self.call_in(Manner::HesitatesAnywhere, sample.clone()).await);
+        }
     }
 
     async fn transfer(&self, sku: &str, name: &str) {
@@ -152,6 +167,7 @@ impl Functions {
         let asked = json!({ "from": from, "to": to, "quantity": units, "reason": reason }).to_string();
         let sample = Sample::new("POST /v1/stock/{sku}/transfers").path("sku", sku).header("Idempotency-Key", &reason);
         let sample = sample.body(&asked);
+        self.ask_in_vain(&sample).await;
         if let Some(answer) = self.insist(sample.clone()).await
             && answer.status() == 201
         {

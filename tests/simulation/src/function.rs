@@ -80,6 +80,8 @@ pub(crate) enum Manner {
     DiesBeforeTheRecord,
     /// It stands still when it has seen what was recorded before, and is about to release what it holds.
     HesitatesToRelease,
+    /// It stands still between what it has seen and what it writes, wherever that is.
+    HesitatesAnywhere,
 }
 
 impl Theme {
@@ -185,17 +187,7 @@ impl Functions {
         let work = async move {
             let request = sample.request();
             let work = route(&app, &request).boxed_local();
-            let answer = match manner {
-                Manner::Usual => functions.frail(work, Theme::hesitates_in_calls).await,
-                Manner::DiesBeforeTheRecord => {
-                    let ends = Ends { dies_before: Some(2), ..Ends::default() };
-                    functions.live(work, Hesitates::Never, ends).await
-                }
-                Manner::HesitatesToRelease => {
-                    let request = functions.world().dice.u32(2..=4);
-                    functions.live(work, Hesitates::Before(request), Ends::default()).await
-                }
-            };
+            let answer = functions.serve(manner, Theme::hesitates_in_calls, work).await;
             if let Some(answer) = answer.as_ref().filter(|answer| answer.status() == 500) {
                 functions.world().violate(format!("{} was answered with {}", request.route(), answer.body()));
             }
@@ -227,10 +219,15 @@ impl Functions {
 
     /// Hands a line of a marketplace's order to whoever records it. Says whether it was taken down; not if it died, or must be told again.
     pub async fn tell(&self, key: &SaleKey, line: &SaleLine) -> bool {
+        self.tell_in(Manner::Usual, key, line).await
+    }
+
+    /// The same to one that serves in this manner.
+    pub(crate) async fn tell_in(&self, manner: Manner, key: &SaleKey, line: &SaleLine) -> bool {
         let (app, functions, key, line) = (self.pick(), self.clone(), key.clone(), line.clone());
         let work = async move {
             let told = async { app.store.record_sale(&key.channel, &key.order, &line).await.is_ok() };
-            functions.frail(told.boxed_local(), Theme::hesitates_in_batches).await
+            functions.serve(manner, Theme::hesitates_in_batches, told.boxed_local()).await
         };
         self.wait(BATCH_TIMEOUT, work).await.unwrap_or(false)
     }
@@ -259,6 +256,26 @@ impl Functions {
     fn pick(&self) -> App {
         let number = self.world().rng.usize(0..INSTANCES);
         self.instances[number].clone()
+    }
+
+    /// Runs it in this manner.
+    async fn serve<T>(
+        &self,
+        manner: Manner,
+        hesitation: fn(Theme, &mut Rng) -> Hesitates,
+        work: impl Future<Output = T>,
+    ) -> Option<T> {
+        let requests = match manner {
+            Manner::Usual => return self.frail(work, hesitation).await,
+            Manner::DiesBeforeTheRecord => {
+                let ends = Ends { dies_before: Some(2), ..Ends::default() };
+                return self.live(work, Hesitates::Never, ends).await;
+            }
+            Manner::HesitatesToRelease => 2..=4,
+            Manner::HesitatesAnywhere => 1..=7,
+        };
+        let request = self.world().dice.u32(requests);
+        self.live(work, Hesitates::Before(request), Ends::default()).await
     }
 
     /// Runs it as long as it lives.

@@ -2,7 +2,10 @@
 //! and to functions that die. What they have sold is a fact, so there is one promise: once all is quiet, each line that was told is recorded
 //! exactly once, with its exact quantity, and what was canceled of it has come back exactly once.
 
-use std::collections::{BTreeMap, BTreeSet};
+use std::{
+    collections::{BTreeMap, BTreeSet},
+    time::Duration,
+};
 
 use domain::{
     audit::Audit,
@@ -15,12 +18,24 @@ use domain::{
 use fastrand::Rng;
 use http::testing::Sample;
 use serde_json::json;
-use tokio::time::sleep;
+use tokio::{
+    task::{JoinHandle, spawn_local},
+    time::sleep,
+};
 
-use crate::{SKUS, expression::Item, function::Functions, table::Change, world::World};
+use crate::{
+    SKUS,
+    expression::Item,
+    function::{Functions, Manner},
+    table::Change,
+    world::World,
+};
 
 /// Where is sold: with a quota of some SKUs and leave to borrow, and with no quota at all.
 const CHANNELS: [&str; 2] = ["amazon", "ebay"];
+
+/// How many orders are disputed in a day, one after the other.
+const DISPUTES: usize = 5;
 
 /// How a line went: what was true of it, one after the other.
 #[derive(Debug, Clone)]
@@ -57,6 +72,23 @@ impl Story {
                 }
             }
         }
+        Self { key, news }
+    }
+
+    /// A line that is told once, and then differently by several at the same time: paid and canceled, canceled in part and in whole, canceled
+    /// in part and shipped.
+    fn disputed(rng: &mut Rng, channel: &Channel, number: usize) -> Self {
+        let Self { key, news } = Self::draw(rng, channel, number);
+        let units = rng.u64(3..=6);
+        let quantity = Quantity::new(units).expect("a quantity");
+        let (stages, some) = (rng.u32(0..4), rng.u64(1..units));
+        let at = |stage, canceled| SaleLine { quantity, stage, canceled, ..news[0].clone() };
+        let news = match stages {
+            0 => vec![at(Stage::Pending, 0), at(Stage::Paid, 0), at(Stage::Paid, units)],
+            1 => vec![at(Stage::Paid, 0), at(Stage::Paid, some), at(Stage::Paid, units)],
+            2 => vec![at(Stage::Paid, 0), at(Stage::Paid, some), at(Stage::Shipped, some)],
+            _ => vec![at(Stage::Pending, 0), at(Stage::Paid, 0), at(Stage::Shipped, 0)],
+        };
         Self { key, news }
     }
 
@@ -129,6 +161,53 @@ impl Functions {
         }
     }
 
+    /// Orders of which several functions are told different things at once, and stand still between what they see and what they write; while
+    /// shoppers buy in the same channel.
+    pub async fn dispute(self, number: usize) {
+        let channel = channel(number);
+        for turn in 0..DISPUTES {
+            let (story, wait) = {
+                let mut world = self.world();
+                let story = Story::disputed(&mut world.dice, &channel, 1_000 + number * 100 + turn);
+                world.stories.push(story.clone());
+                (story, Duration::from_secs(world.dice.u64(0..600)))
+            };
+            sleep(wait).await;
+            for (name, news) in [("first", 0..1), ("rest", 1..story.news.len())] {
+                let mut at_once: Vec<_> = news.map(|news| self.told_soon(&story, news)).collect();
+                at_once.push(self.buys_soon(&channel, format!("{channel}-{name}-{number}-{turn}")));
+                for one in at_once {
+                    // A call that broke off is a violation already.
+                    drop(one.await);
+                }
+            }
+        }
+    }
+
+    /// Somebody is about to tell this of a line, to a function that stands still as likely as not.
+    fn told_soon(&self, story: &Story, news: usize) -> JoinHandle<()> {
+        let (functions, key, line) = (self.clone(), story.key.clone(), story.news[news].clone());
+        spawn_local(async move {
+            let (wait, manner) = {
+                let mut world = functions.world();
+                let wait = Duration::from_millis(world.dice.u64(0..100));
+                (wait, if world.dice.bool() { Manner::HesitatesAnywhere } else { Manner::Usual })
+            };
+            sleep(wait).await;
+            functions.tell_in(manner, &key, &line).await;
+        })
+    }
+
+    /// A shopper is about to buy in this channel.
+    fn buys_soon(&self, channel: &Channel, key: String) -> JoinHandle<()> {
+        let (functions, channel) = (self.clone(), channel.clone());
+        spawn_local(async move {
+            let wait = Duration::from_millis(functions.world().dice.u64(0..200));
+            sleep(wait).await;
+            functions.sell_in(&channel, &key).await;
+        })
+    }
+
     /// A shopper of the shop's own checkout in this channel.
     pub(crate) async fn sell_in(&self, channel: &Channel, key: &str) {
         let (sku, route) = {
@@ -151,7 +230,7 @@ impl Functions {
                     self.world().violate(format!("{:?} is never recorded", story.key));
                     return;
                 }
-                sleep(std::time::Duration::from_mins(5)).await;
+                sleep(Duration::from_mins(5)).await;
             }
         }
     }

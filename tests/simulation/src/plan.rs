@@ -18,6 +18,8 @@ pub struct Plan {
     pub merchants: usize,
     /// How many marketplaces tell what they have sold.
     pub marketplaces: usize,
+    /// How many tell different things of the same order at once.
+    pub disputes: usize,
     /// How many merchants divide what there is among channels.
     pub dividers: usize,
     /// Of how many shards the table's stream is.
@@ -121,9 +123,11 @@ impl Plan {
         let canceled = if others.u32(0..100) < 40 { others.u32(1..=250) } else { 0 };
         let withheld = if others.u32(0..100) < 40 { others.u32(1..=500) } else { 0 };
         let faults = Faults { canceled, withheld, ..faults };
+        let disputes = if others.u32(0..100) < 20 { others.usize(1..=2) } else { 0 };
         Self {
             seed,
             marketplaces,
+            disputes,
             dividers,
             shards,
             shoppers: rng.usize(shoppers),
@@ -144,6 +148,9 @@ impl Plan {
         }
         if self.marketplaces > 0 {
             plans.push(Self { marketplaces: self.marketplaces - 1, ..self });
+        }
+        if self.disputes > 0 {
+            plans.push(Self { disputes: self.disputes - 1, ..self });
         }
         if self.merchants > 0 {
             plans.push(Self { merchants: self.merchants - 1, ..self });
@@ -172,6 +179,7 @@ impl fmt::Display for Plan {
         for (name, here, there) in [
             ("merchants", self.merchants, whole.merchants),
             ("marketplaces", self.marketplaces, whole.marketplaces),
+            ("disputes", self.disputes, whole.disputes),
             ("dividers", self.dividers, whole.dividers),
             ("shards", self.shards, whole.shards),
         ] {
@@ -197,6 +205,7 @@ impl FromStr for Plan {
                 ("shoppers", count) => plan.shoppers = number(count)?,
                 ("merchants", count) => plan.merchants = number(count)?,
                 ("marketplaces", count) => plan.marketplaces = number(count)?,
+                ("disputes", count) => plan.disputes = number(count)?,
                 ("dividers", count) => plan.dividers = number(count)?,
                 ("shards", count) => plan.shards = number(count)?.max(1),
                 ("without", names) => {
@@ -226,8 +235,8 @@ mod tests {
                 assert_eq!(plan.to_string().parse(), Ok(plan), "{plan}");
                 plan = lesser;
             }
-            let least = (plan.shoppers, plan.merchants, plan.marketplaces, plan.dividers, plan.shards);
-            assert_eq!(least, (1, 0, 0, 0, 1));
+            let least = (plan.shoppers, plan.merchants, plan.marketplaces, plan.disputes, plan.dividers, plan.shards);
+            assert_eq!(least, (1, 0, 0, 0, 0, 1));
         }
         for wrong in ["", "x", "1 shoppers=many", "1 without=luck", "1 luck"] {
             assert!(wrong.parse::<Plan>().is_err(), "{wrong}");

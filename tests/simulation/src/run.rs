@@ -90,7 +90,7 @@ impl Plan {
             functions.settings(sku, if self.seed.is_multiple_of(3) { 64 } else { 0 }).await;
             functions.movement(sku, &format!("first-{sku}"), "receive", self.units).await;
         }
-        if self.marketplaces > 0 {
+        if self.marketplaces + self.disputes > 0 {
             functions.open_marketplaces().await;
         }
         if self.dividers > 0 {
@@ -110,6 +110,7 @@ impl Plan {
             (0..self.shoppers).map(|n| tokio::task::spawn_local(functions.clone().shopper(n))).collect();
         visits.extend((0..self.merchants).map(|n| tokio::task::spawn_local(functions.clone().merchant(n))));
         visits.extend((0..self.marketplaces).map(|n| tokio::task::spawn_local(functions.clone().marketplace(n))));
+        visits.extend((0..self.disputes).map(|n| tokio::task::spawn_local(functions.clone().dispute(n))));
         visits.extend((0..self.dividers).map(|n| tokio::task::spawn_local(functions.clone().divider(n))));
         for visit in visits {
             if visit.await.is_err() {

@@ -13,7 +13,7 @@ use aws_smithy_async::time::TimeSource;
 use domain::{
     audit::Audit,
     ids::ReservationId,
-    reservation::Reservation,
+    reservation::{Reservation, Status},
     time::{Clock, Timestamp},
 };
 use fastrand::Rng;
@@ -382,7 +382,13 @@ impl World {
         match (old, new) {
             (_, Some(Err(malformed))) => self.violate(format!("{} is malformed: {malformed}", change.key)),
             (_, Some(Ok(Some(StoredItem::Bucket(id, bucket))))) => self.audit.bucket(id, bucket),
-            (_, Some(Ok(Some(StoredItem::Reservation(record))))) => {
+            (before, Some(Ok(Some(StoredItem::Reservation(record))))) => {
+                if let Some(Ok(Some(StoredItem::Reservation(before)))) = before
+                    && matches!(before.status, Status::Confirmed { .. })
+                    && !matches!(record.status, Status::Confirmed { .. })
+                {
+                    self.violate(format!("I2 broken: {} was sold, and is {:?}", record.id, record.status));
+                }
                 self.check_channel(&record);
                 self.remember(&record.id, Some(record.clone()));
                 self.audit.reservation(record);
