@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use domain::{audit::Audit, ids::ReservationId};
-use holdfast_simulation::world::sdk_item;
+use holdfast_simulation::item::sdk_item;
 use http::testing::Sample;
 use serde_json::json;
 use store::StoredItem;

@@ -1,7 +1,7 @@
 //! Stored items, in DynamoDB's JSON.
 
 use serde_json::Value;
-use simulation::world::sdk_item;
+use simulation::item::sdk_item;
 use store::{
     StoredItem,
     stream::{holds_of_removed_reservation, new_holds},

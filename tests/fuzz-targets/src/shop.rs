@@ -26,8 +26,9 @@ use runtime::{App, Orders, Timers};
 use serde_json::{Value, json};
 use simulation::{
     expression::Item,
+    item::sdk_item,
     table::{Answer, Table},
-    world::{START, sdk_item},
+    world::START,
 };
 use store::{Store, StoredItem};
 use tokio::{

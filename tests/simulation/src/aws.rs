@@ -5,7 +5,7 @@ use std::time::Duration;
 use serde_json::{Value, json};
 use tokio::time::{Instant, sleep, sleep_until};
 
-use crate::{expression::Item, function::Functions, world::time_to_live};
+use crate::{expression::Item, function::Functions, item::time_to_live};
 
 impl Functions {
     /// A shard of the table's stream: batches in order, retried until they are handled, some of them twice. Where there are several, one may

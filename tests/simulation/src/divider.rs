@@ -19,12 +19,7 @@ use http::testing::Sample;
 use serde_json::json;
 use tokio::time::sleep;
 
-use crate::{
-    SKUS,
-    function::{Functions, Manner},
-    table::Change,
-    world::World,
-};
+use crate::{SKUS, frailty::Manner, function::Functions, table::Change, world::World};
 
 /// Among which channels is divided.
 const CHANNELS: [&str; 4] = ["own", "amazon", "ebay", "store"];

@@ -4,9 +4,10 @@
 //! | module | holds |
 //! |---|---|
 //! | [`expression`], [`table`] | DynamoDB, as far as Holdfast uses it |
-//! | [`network`] | requests lost, late, copied, answered wrongly |
-//! | [`function`] | functions frozen and killed between any two steps, with clocks that are up to 30 seconds wrong |
-//! | [`shopper`], [`merchant`] | shoppers who retry, pay late, pay twice, cancel, vanish and come back; merchants who receive and count |
+//! | [`item`] | its items, as the SDK and the store read them |
+//! | [`network`], [`arrival`] | requests lost, late, copied, answered wrongly |
+//! | [`function`], [`frailty`], [`clock`] | functions frozen and killed between any two steps, with clocks that are up to 30 seconds wrong |
+//! | [`shopper`], [`order`], [`merchant`] | shoppers who retry, pay late, pay twice, cancel, vanish and come back; merchants who receive and count |
 //! | [`marketplace`] | marketplaces that tell what they have sold, again and out of order, and what must be recorded of it |
 //! | [`divider`] | merchants who divide what there is among channels, and what must be so of that |
 //! | [`aws`] | the table's stream, the queues and the time to live |
@@ -16,15 +17,20 @@
 //! | [`plan`], [`run`] | what a seed decides; one seed from beginning to end |
 //! | [`search`] | many seeds, and the shortest plan that still fails |
 
+pub mod arrival;
 pub mod aws;
+pub mod clock;
 #[cfg(test)]
 mod compare;
 pub mod divider;
 pub mod expression;
+pub mod frailty;
 pub mod function;
+pub mod item;
 pub mod marketplace;
 pub mod merchant;
 pub mod network;
+pub mod order;
 pub mod plan;
 pub mod promises;
 pub mod quiet;

@@ -23,13 +23,7 @@ use tokio::{
     time::sleep,
 };
 
-use crate::{
-    SKUS,
-    expression::Item,
-    function::{Functions, Manner},
-    table::Change,
-    world::World,
-};
+use crate::{SKUS, expression::Item, frailty::Manner, function::Functions, table::Change, world::World};
 
 /// Where is sold: with a quota of some SKUs and leave to borrow, and with no quota at all.
 const CHANNELS: [&str; 2] = ["amazon", "ebay"];

@@ -182,7 +182,7 @@ impl Unanswered {
 impl Drop for Unanswered {
     fn drop(&mut self) {
         if self.0 {
-            crate::function::unanswered();
+            crate::frailty::unanswered();
         }
     }
 }
@@ -201,7 +201,7 @@ impl HttpConnector for Network {
             service: service.to_owned(),
             operation: operation.to_owned(),
             body: serde_json::from_slice(request.body().bytes().unwrap_or_default()).unwrap_or_default(),
-            signed_at: crate::world::signing_instant(header("x-amz-date")),
+            signed_at: crate::arrival::signing_instant(header("x-amz-date")),
         };
         let mut unanswered = Unanswered(sent.writes());
         let answer = self.send(sent);

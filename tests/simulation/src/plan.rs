@@ -5,7 +5,7 @@ use std::{fmt, str::FromStr};
 
 use fastrand::Rng;
 
-use crate::{function::Frailty, network::Faults};
+use crate::{frailty::Frailty, network::Faults};
 
 /// What a run goes by. Everything follows from the seed; a person may take something away to see whether it matters.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -12,9 +12,10 @@
 use std::time::Duration;
 
 use domain::limits::MAX_LIFE_SECONDS;
+use http::{Response, testing::Sample};
 use tokio::time::sleep;
 
-use crate::{SKUS, function::Functions, network::Faults, world::World};
+use crate::{SKUS, function::Functions, network::Faults, shopper::MAX_ATTEMPTS, world::World};
 
 /// No function stands still for longer than this, and no record of an unpaid reservation lives longer after its end.
 const LONGEST_SLEEP: Duration = Duration::from_hours(32);
@@ -45,6 +46,39 @@ impl Functions {
         world.keep_promises();
         world.keep_facts();
         world.keep_transfers();
+    }
+
+    /// Buys all that the shop may sell of a SKU, in one order, once nothing goes wrong any more: it must be served, and the next one refused.
+    pub(crate) async fn buy_out(&self, sku: &str) {
+        let free = self.world().free_in_the_shop(sku);
+        for (quantity, status) in [(free, 201), (1, 409)] {
+            if quantity == 0 {
+                continue;
+            }
+            let wish =
+                Self::wish_for("POST /v1/orders", &format!("all-{sku}-{status}"), None, &[(sku.to_owned(), quantity)]);
+            let Some(answer) = self.insist_healthy(&wish.sample).await else {
+                return self.world().violate(format!("an order for {quantity} of {free} {sku} is never answered"));
+            };
+            if answer.status() != status {
+                let said = answer.body();
+                return self
+                    .world()
+                    .violate(format!("{free} {sku} are free, but an order for {quantity} is told {said}"));
+            }
+            self.heard(&wish, &answer);
+        }
+    }
+
+    /// A call that is repeated while it is told to come again.
+    async fn insist_healthy(&self, sample: &Sample) -> Option<Response> {
+        for _ in 0..MAX_ATTEMPTS {
+            match self.call(sample.clone()).await {
+                Some(response) if response.status() < 500 => return Some(response),
+                _ => sleep(Duration::from_secs(2)).await,
+            }
+        }
+        None
     }
 }
 

@@ -9,13 +9,7 @@ use std::{
 use serde_json::Value;
 use tokio::{task::LocalSet, time::sleep};
 
-use crate::{
-    SKUS,
-    function::{Frailty, Functions},
-    network::Faults,
-    plan::Plan,
-    world::World,
-};
+use crate::{SKUS, frailty::Frailty, function::Functions, network::Faults, plan::Plan, world::World};
 
 /// The longest of all days is over long before this. Whatever goes on for longer does not come to an end.
 const LONGEST_DAY: Duration = Duration::from_hours(24 * 120);

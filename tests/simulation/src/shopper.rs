@@ -9,24 +9,24 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{
     HOLD_SECONDS, SKUS,
-    function::{Functions, Manner},
+    function::Functions,
     plan::Theme,
     promises::{Cart, Said},
 };
 
 /// How often a shop repeats a call that was not answered.
-const MAX_ATTEMPTS: u32 = 5;
+pub(crate) const MAX_ATTEMPTS: u32 = 5;
 
 /// What one shopper wants, under one key.
 #[derive(Clone)]
-struct Wish {
-    key: String,
-    id: String,
-    cart: Cart,
-    sample: Sample,
+pub(crate) struct Wish {
+    pub(crate) key: String,
+    pub(crate) id: String,
+    pub(crate) cart: Cart,
+    pub(crate) sample: Sample,
 }
 
-fn body(response: &Response) -> Value {
+pub(crate) fn body(response: &Response) -> Value {
     serde_json::from_str(response.body()).unwrap_or_default()
 }
 
@@ -65,7 +65,7 @@ impl Functions {
         }
     }
 
-    fn wish(&self, route: &str, key: &str, ttl_seconds: Option<u64>) -> Wish {
+    pub(crate) fn wish(&self, route: &str, key: &str, ttl_seconds: Option<u64>) -> Wish {
         let mut world = self.world();
         let alike = matches!(world.theme, Theme::Crowd | Theme::Line | Theme::Restless | Theme::Forsaken);
         let count = if alike || world.happens(600) { 1 } else { world.rng.usize(1..=4) };
@@ -79,7 +79,7 @@ impl Functions {
         Self::wish_for(route, key, ttl_seconds, &lines)
     }
 
-    fn wish_for(route: &str, key: &str, ttl_seconds: Option<u64>, lines: &[(String, u64)]) -> Wish {
+    pub(crate) fn wish_for(route: &str, key: &str, ttl_seconds: Option<u64>, lines: &[(String, u64)]) -> Wish {
         let mut asked = json!({
             "lines": lines.iter().map(|(sku, quantity)| json!({ "sku": sku, "quantity": quantity })).collect::<Vec<_>>(),
         });
@@ -229,7 +229,7 @@ impl Functions {
 
     /// Some do not wait for the answer: they press the button again, or change the cart and press it then, and the shop still uses the
     /// same key. What is asked for then; and whether the first call, which is under way, served.
-    async fn hurry(&self, first: &Wish, ttl_seconds: Option<u64>) -> Option<(Wish, JoinHandle<bool>)> {
+    pub(crate) async fn hurry(&self, first: &Wish, ttl_seconds: Option<u64>) -> Option<(Wish, JoinHandle<bool>)> {
         let in_a_hurry = self.world().happens(150);
         if !in_a_hurry {
             return None;
@@ -263,7 +263,7 @@ impl Functions {
 
     /// Whether the answer is about the wish; what it says of it is taken down. It may be held, or sold by now, or be held no more: whoever
     /// does not look closely tries to pay all the same.
-    fn held(&self, wish: &Wish, answer: &Response) -> bool {
+    pub(crate) fn held(&self, wish: &Wish, answer: &Response) -> bool {
         let told = body(answer);
         let answered = answer.status() == 201 && told["id"] == json!(wish.id);
         match told["status"].as_str() {
@@ -274,7 +274,7 @@ impl Functions {
         answered
     }
 
-    fn promise(&self, wish: &Wish, said: Said) {
+    pub(crate) fn promise(&self, wish: &Wish, said: Said) {
         self.world().promise(&wish.id, &wish.cart, said);
     }
 
@@ -341,150 +341,6 @@ impl Functions {
             200 => self.promise(wish, Said::Sold { order_id }),
             _ if body(&paid)["refund_required"] == true => self.promise(wish, Said::Refused { order_id }),
             _ => {}
-        }
-    }
-
-    /// A sale without a hold, at once.
-    async fn order(&self, key: &str) {
-        let mut wish = self.wish("POST /v1/orders", key, None);
-        let forsaken = {
-            let mut world = self.world();
-            world.theme == Theme::Haunted && world.dice.u32(0..10) < 7
-        };
-        if forsaken {
-            // Its units are held, and nobody records it.
-            drop(self.call_in(Manner::DiesBeforeTheRecord, wish.sample.clone()).await);
-            return self.haunt_order(&wish).await;
-        }
-        if let Some((now, _)) = self.hurry(&wish, None).await {
-            wish = now;
-        }
-        let Some(answer) = self.insist(wish.sample.clone()).await else { return self.haunt_order(&wish).await };
-        self.heard(&wish, &answer);
-        let again = self.world().rng.u32(0..100);
-        match again {
-            // Hours or days later: the answer is the same.
-            0..=14 => {
-                let wait = self.world().millis(4_000_000..200_000_000);
-                sleep(wait).await;
-                if let Some(answer) = self.insist(wish.sample.clone()).await
-                    && answer.status() == 201
-                {
-                    self.promise(&wish, Said::Sold { order_id: None });
-                }
-            }
-            15..=24 => {
-                let other = self.wish("POST /v1/orders", &wish.key, None);
-                if let Some(answer) = self.insist(other.sample.clone()).await
-                    && answer.status() == 201
-                {
-                    self.promise(&other, Said::Sold { order_id: None });
-                }
-            }
-            _ => {}
-        }
-    }
-
-    /// What the answer to an order at once says.
-    fn heard(&self, wish: &Wish, answer: &Response) {
-        match answer.status() {
-            201 => self.promise(wish, Said::Sold { order_id: None }),
-            409 | 404 | 410 => self.promise(wish, Said::Refused { order_id: None }),
-            _ => {}
-        }
-    }
-
-    /// An order that was not answered, and of which only a hold was ever seen: asked for again when DynamoDB is about to delete the record
-    /// that says so.
-    async fn haunt_order(&self, wish: &Wish) {
-        let mut visits = Vec::new();
-        for _ in 0..3 {
-            sleep(Duration::from_hours(1)).await;
-            let Some(purged) = self.world().ttl_of(&wish.id) else { break };
-            let (wait, calls) = {
-                let mut world = self.world();
-                let early = world.dice.u64(0..250);
-                let wait = purged.seconds_since(world.now()).saturating_sub(early);
-                (Duration::from_secs(wait), world.dice.usize(2..=5))
-            };
-            sleep(wait).await;
-            for _ in 0..calls {
-                let (functions, wish) = (self.clone(), wish.clone());
-                visits.push(tokio::task::spawn_local(async move {
-                    if let Some(answer) = functions.call_in(Manner::HesitatesToRelease, wish.sample.clone()).await {
-                        functions.heard(&wish, &answer);
-                    }
-                }));
-                let pause = self.world().dice.u64(1_000..150_000);
-                sleep(Duration::from_millis(pause)).await;
-            }
-        }
-        for visit in visits {
-            drop(visit.await);
-        }
-    }
-
-    /// Buys all that the shop may sell of a SKU, in one order, once nothing goes wrong any more: it must be served, and the next one refused.
-    pub(crate) async fn buy_out(&self, sku: &str) {
-        let free = self.world().free_in_the_shop(sku);
-        for (quantity, status) in [(free, 201), (1, 409)] {
-            if quantity == 0 {
-                continue;
-            }
-            let wish =
-                Self::wish_for("POST /v1/orders", &format!("all-{sku}-{status}"), None, &[(sku.to_owned(), quantity)]);
-            let Some(answer) = self.insist_healthy(&wish.sample).await else {
-                return self.world().violate(format!("an order for {quantity} of {free} {sku} is never answered"));
-            };
-            if answer.status() != status {
-                let said = answer.body();
-                return self
-                    .world()
-                    .violate(format!("{free} {sku} are free, but an order for {quantity} is told {said}"));
-            }
-            self.heard(&wish, &answer);
-        }
-    }
-
-    /// A call that is repeated while it is told to come again.
-    async fn insist_healthy(&self, sample: &Sample) -> Option<Response> {
-        for _ in 0..MAX_ATTEMPTS {
-            match self.call(sample.clone()).await {
-                Some(response) if response.status() < 500 => return Some(response),
-                _ => sleep(Duration::from_secs(2)).await,
-            }
-        }
-        None
-    }
-
-    /// A sale without a hold, in turn.
-    async fn queued_order(&self, wish: Wish) {
-        let Some(answer) = self.insist(wish.sample.clone()).await else { return };
-        self.follow(&wish, &answer, None).await;
-        let again = self.world().happens(200);
-        if again {
-            // After the queue has forgotten that it had this one.
-            let wait = self.world().millis(301_000..2_000_000);
-            sleep(wait).await;
-            drop(self.insist(wish.sample).await);
-        }
-    }
-
-    /// Asks for a queued order until it is decided.
-    async fn follow(&self, wish: &Wish, queued: &Response, order_id: Option<String>) {
-        if queued.status() != 202 {
-            return;
-        }
-        self.promise(wish, Said::Queued);
-        let issued = body(queued)["id"].as_str().unwrap_or_default().to_owned();
-        for _ in 0..400 {
-            sleep(Duration::from_secs(7)).await;
-            let Some(read) = self.call(Sample::new("GET /v1/orders/{id}").path("id", &issued)).await else { continue };
-            match body(&read)["status"].as_str() {
-                Some("confirmed") => return self.promise(wish, Said::Sold { order_id }),
-                Some("rejected") => return self.promise(wish, Said::Refused { order_id }),
-                _ => {}
-            }
         }
     }
 }
