@@ -56,7 +56,7 @@ impl Functions {
             self.stock_in(sku, "store", 6).await;
         }
         for (sku, weights) in
-            [(SKUS[0], json!({ "own": 2, "amazon": 1, "store": 1 })), (SKUS[1], json!("recent-sales"))]
+            [(SKUS[0], json!({ "own": 2, "amazon": 1, "store": 1 })), (SKUS[1], json!("recent_sales"))]
         {
             let rule = json!({ "weights": weights, "trigger_below": 3 }).to_string();
             let sample = Sample::new("PUT /v1/stock/{sku}/redistribution").path("sku", sku).body(&rule);
@@ -158,14 +158,13 @@ impl Functions {
             world.dice.shuffle(&mut ends);
             (ends[0], ends[1], world.dice.u64(1..=4))
         };
-        let reason = format!("transfer {name}");
+        let (key, reason) = (format!("transfer-{name}"), format!("transfer {name}"));
         let asked = json!({ "from": from, "to": to, "quantity": units, "reason": reason }).to_string();
-        let sample = Sample::new("POST /v1/stock/{sku}/transfers").path("sku", sku).header("Idempotency-Key", &reason);
+        let sample = Sample::new("POST /v1/stock/{sku}/transfers").path("sku", sku).header("Idempotency-Key", &key);
         let sample = sample.body(&asked);
         self.ask_in_vain(&sample).await;
-        if let Some(answer) = self.insist(sample.clone()).await
-            && answer.status() == 201
-        {
+        let Some(answer) = self.insist(sample.clone()).await else { return };
+        if answer.status() == 201 {
             self.world().transfers.push(Transferred { reason, units });
             let again = self.world().dice.u32(0..4) == 0;
             if again {

@@ -94,7 +94,8 @@ impl Functions {
             let request = sample.request();
             let work = route(&app, &request).boxed_local();
             let answer = functions.serve(manner, Theme::hesitates_in_calls, work).await;
-            if let Some(answer) = answer.as_ref().filter(|answer| answer.status() == 500) {
+            // Nobody here asks for what is malformed: what is not understood would not be tried at all.
+            if let Some(answer) = answer.as_ref().filter(|answer| matches!(answer.status(), 400 | 500)) {
                 functions.world().violate(format!("{} was answered with {}", request.route(), answer.body()));
             }
             answer
