@@ -236,7 +236,7 @@ mod tests {
             unanswered: Some(3),
             marked_since: Some(at(20)),
             look_at: Some(at(30)),
-            in_flight: Some(InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(15) }),
+            in_flight: Some(InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(15), told: 0 }),
             refusal: Some("no such offer".to_owned()),
             lag_seconds: 4,
             ..SyncState::default()

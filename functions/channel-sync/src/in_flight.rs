@@ -9,16 +9,17 @@ use runtime::App;
 use store::Failure;
 
 /// Sees to it that so many units are held, if there are as many: those that were held for less or for more are let go. What is then neither
-/// held nor gone is an error: the number that is computed next would promise it.
+/// held nor gone is an error: the number that is computed next would promise it. `told` are the units told of since the last push.
 pub(crate) async fn hold(
     app: &App,
     id: &ListingId,
     state: &SyncState,
+    told: u64,
     wanted: Option<(Quantity, Timestamp)>,
 ) -> Result<Option<InFlight>, Failure> {
     if let Some(before) = &state.in_flight {
         if wanted == Some((before.quantity, before.since)) && app.store.is_held_in_flight(before).await? {
-            return Ok(Some(before.clone()));
+            return Ok(Some(InFlight { told, ..before.clone() }));
         }
         if let Some(reservation) = &before.id {
             app.store.let_go(reservation).await?;
@@ -27,5 +28,5 @@ pub(crate) async fn hold(
     let Some((quantity, since)) = wanted else { return Ok(None) };
     tracing::info!(listing = %id, units = quantity.units(), "sales are in flight");
     let held = app.store.hold_in_flight(id, &state.version.to_string(), quantity).await?;
-    Ok(Some(InFlight { id: held, quantity, since }))
+    Ok(Some(InFlight { id: held, quantity, since, told }))
 }

@@ -147,11 +147,11 @@ impl Pass<'_> {
             Some(pushed) if pushed.counted.from == from => counted.units.saturating_sub(pushed.counted.units),
             pushed => app.store.told_since(id, pushed).await?,
         };
-        let judged = judge(seen, Found { shown, told, at });
+        let judged = judge(seen, Found { shown, told, at, heard_at: self.pull.heard_at });
         if judged.disagrees && !seen.disagrees {
             tracing::error!(alarm = "listing-disagrees", listing = %id, shown, "closed: it shows what was not pushed");
         }
-        let in_flight = in_flight::hold(app, id, seen, judged.in_flight).await?;
+        let in_flight = in_flight::hold(app, id, seen, told, judged.in_flight).await?;
         let missing = in_flight.as_ref().map_or(0, |in_flight| in_flight.quantity.units());
         let state = SyncState {
             in_flight,
@@ -159,6 +159,7 @@ impl Pass<'_> {
             disagrees: judged.disagrees,
             awaited: judged.awaited,
             earlier: judged.earlier,
+            lag_seconds: judged.lag_seconds,
             ..seen.clone()
         };
         let as_of = app.now();

@@ -166,7 +166,7 @@ mod tests {
         let pull = PullState::default().succeeded(at(0), &[]);
         let state = SyncState {
             pushed: Some(Pushed { quantity: 9, in_flight: 0, as_of: at(5), counted: Counted::default() }),
-            in_flight: Some(InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(6) }),
+            in_flight: Some(InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(6), told: 0 }),
             marked_since: Some(at(7)),
             refusal: Some("no such offer".to_owned()),
             ..SyncState::default()

@@ -113,6 +113,8 @@ pub struct InFlight {
     pub quantity: Quantity,
     /// Since when some are missing.
     pub since: Timestamp,
+    /// Units that were told of since the last push when this was judged: those that are told of later are these.
+    pub told: u64,
 }
 
 /// A number that the channel has taken and did not show since.
@@ -158,7 +160,8 @@ pub struct SyncState {
     pub revisions: (u64, u32),
     /// Why the vendor refused the last push, in its own words.
     pub refusal: Option<String>,
-    /// How long the last change took from its mark to the vendor's answer, in seconds.
+    /// How long a change takes from its mark until it is shown, in seconds, as far as looks can tell; at most [`APPLY_SECONDS`]. Less than was
+    /// measured before lowers it by a quarter, for a vendor may take its time with one number and not with the next.
     pub lag_seconds: u64,
 }
 
@@ -208,9 +211,10 @@ impl SyncState {
         self.marked_since.is_some() || [self.look_at, self.check_at].into_iter().flatten().any(|at| at <= now)
     }
 
-    /// The last number that was sent, where nobody has seen it shown: it may be, any moment.
-    fn on_its_way(&self) -> Option<u64> {
-        self.unanswered.or_else(|| Some(self.awaited.and(self.pushed)?.quantity))
+    /// Numbers that were sent, where nobody has seen them shown: each may be, any moment.
+    fn on_its_way(&self) -> impl Iterator<Item = u64> {
+        let accepted = self.awaited.and(self.pushed).map(|pushed| pushed.quantity);
+        self.unanswered.into_iter().chain(accepted)
     }
 
     /// What may be shown as long as the last number is not, `told` units of sales having been recorded since that was pushed.
@@ -253,7 +257,7 @@ mod samples {
     }
 
     pub(super) fn found(shown: u64, told: u64, seconds: u64) -> Found {
-        Found { shown, told, at: at(seconds) }
+        Found { shown, told, at: at(seconds), heard_at: Some(at(seconds)) }
     }
 
     pub(super) fn units(judged: &Judged) -> u64 {
@@ -359,7 +363,7 @@ mod tests {
         assert_eq!(judge(&moved, found(0, 0, 60)).in_flight, None);
         assert_eq!(units(&judge(&pushed(10, 0), found(0, 0, 60))), 10, "at the same place all of it would be sold");
         // What is in flight stays so, as long as it would have.
-        let two = InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(0) };
+        let two = InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(0), told: 0 };
         let moved = SyncState { in_flight: Some(two), ..moved };
         for (seconds, held) in [(60, 2), (IN_FLIGHT_SECONDS, 2), (IN_FLIGHT_SECONDS + 1, 0)] {
             assert_eq!(units(&judge(&moved, found(0, 0, seconds))), held, "second {seconds}");

@@ -16,6 +16,8 @@ pub struct Found {
     pub told: u64,
     /// When it was looked at.
     pub at: Timestamp,
+    /// When the channel's orders were heard last; nothing if never.
+    pub heard_at: Option<Timestamp>,
 }
 
 /// How long sales are counted from the same instant on, in seconds. Longer counts read more.
@@ -45,6 +47,8 @@ pub struct Judged {
     pub awaited: Option<Awaited>,
     /// What may be shown as long as that is not.
     pub earlier: Vec<u64>,
+    /// How long a change takes until it is shown.
+    pub lag_seconds: u64,
 }
 
 /// Judges a look.
@@ -55,53 +59,79 @@ pub struct Judged {
 /// because the last is not applied yet sells nothing twice: it is waited for.
 #[must_use]
 pub fn judge(state: &SyncState, found: Found) -> Judged {
+    let unheard = missing_before(state, found);
+    let judged = Judged {
+        in_flight: None,
+        disagreements: 0,
+        disagrees: state.disagrees,
+        awaited: None,
+        earlier: Vec::new(),
+        lag_seconds: state.lag_seconds,
+    };
     let Some(pushed) = state.pushed else {
         // Nothing of ours is there yet: whatever is shown is the merchant's own number. What is in flight was sold at another place.
-        let in_flight = state.in_flight.as_ref().map(|in_flight| (in_flight.quantity, in_flight.since));
-        let in_flight = in_flight.filter(|(_, since)| found.at.seconds_since(*since) <= IN_FLIGHT_SECONDS);
-        let disagrees = state.disagrees;
-        return Judged { in_flight, disagreements: 0, disagrees, awaited: None, earlier: Vec::new() };
+        return Judged { in_flight: held(unheard, state, found), ..judged };
     };
     let expected = pushed.expected(found.told);
     let earlier = state.earlier(found.told);
     let look = compare(found.shown, expected, state.unanswered, &earlier);
-    // What was given up as no order is not missed again.
-    let known = if state.in_flight.is_some() { pushed.in_flight.saturating_sub(found.told) } else { 0 };
     let news = if let Look::InFlight(units) | Look::NotYet(units) = look { units } else { 0 };
-    let since = state.in_flight.as_ref().map_or(found.at, |in_flight| in_flight.since);
-    // What has been missing for so long was no order. What is missing since is.
-    let (known, since) = if found.at.seconds_since(since) > IN_FLIGHT_SECONDS { (0, found.at) } else { (known, since) };
-    let since = if known == 0 { found.at } else { since };
-    let in_flight = Quantity::new(known + news).ok().map(|units| (units, since));
+    // What was given up as no order is not missed again.
+    let known = if unheard == 0 { 0 } else { pushed.in_flight.saturating_sub(found.told) };
+    // The last push need not know of all that was missing when it was last looked: its answer may be lost, or it is not applied yet.
+    let judged = Judged { in_flight: held((known + news).max(unheard), state, found), ..judged };
+    // A number from before the last, sold out, is as little as the last one sold out: that one may still be to come.
+    let proves_nothing = found.shown == 0 && pushed.quantity > 0 && !state.earlier.is_empty();
     match look {
-        // As much as that is shown as well if an earlier number was sold out, and the last one is still to come: nothing is proven.
-        Look::Agrees if earlier.contains(&found.shown) => {
-            let earlier = since_shown(&state.earlier, &earlier, found.shown);
-            Judged { in_flight, disagreements: 0, disagrees: state.disagrees, awaited: state.awaited, earlier }
-        }
-        Look::Agrees => Judged { in_flight, disagreements: 0, disagrees: false, awaited: None, earlier: Vec::new() },
+        Look::Agrees if !proves_nothing => Judged { disagrees: false, ..judged },
         // Sales took it below what was pushed: the push was applied.
-        Look::InFlight(_) => {
-            let disagrees = state.disagrees;
-            Judged { in_flight, disagreements: 0, disagrees, awaited: None, earlier: Vec::new() }
+        Look::InFlight(_) if !proves_nothing => judged,
+        Look::Agrees | Look::InFlight(_) => {
+            Judged { awaited: state.awaited, earlier: since_shown(&state.earlier, &earlier, found.shown), ..judged }
         }
-        Look::NotYet(_) => {
-            let earlier = since_shown(&state.earlier, &earlier, found.shown);
-            Judged { in_flight, disagreements: 0, disagrees: state.disagrees, awaited: state.awaited, earlier }
-        }
+        Look::NotYet(_) => Judged {
+            awaited: state.awaited,
+            earlier: since_shown(&state.earlier, &earlier, found.shown),
+            lag_seconds: lag(state, found),
+            ..judged
+        },
         Look::TooMany(_) => {
             let awaited = state.awaited.map(|awaited| still_awaited(awaited, found, expected, pushed.as_of));
             let is_late = awaited.is_some_and(|awaited| found.at.seconds_since(awaited.since) >= APPLY_SECONDS);
             let disagreements = state.disagreements.saturating_add(u32::from(is_late));
             Judged {
-                in_flight,
                 disagreements,
                 disagrees: disagreements >= MAX_DISAGREEMENTS || state.disagrees,
                 awaited: awaited.map(|awaited| if is_late { Awaited { since: found.at, ..awaited } } else { awaited }),
                 earlier: since_shown(&state.earlier, &earlier, found.shown),
+                lag_seconds: lag(state, found),
+                ..judged
             }
         }
     }
+}
+
+/// Units that were missing at the last look, less those that were told of since. What has been missing for so long that the channel's orders
+/// were heard when all of them had to be known was no order.
+fn missing_before(state: &SyncState, found: Found) -> u64 {
+    let Some(before) = &state.in_flight else { return 0 };
+    let known_by = before.since.plus_seconds(IN_FLIGHT_SECONDS);
+    if found.at > known_by && found.heard_at.is_some_and(|heard_at| heard_at >= known_by) {
+        return 0;
+    }
+    before.quantity.units().saturating_sub(found.told.saturating_sub(before.told))
+}
+
+/// Since when so many units are missing.
+fn held(units: u64, state: &SyncState, found: Found) -> Option<(Quantity, Timestamp)> {
+    let before = state.in_flight.as_ref().filter(|_| missing_before(state, found) > 0);
+    Quantity::new(units).ok().map(|quantity| (quantity, before.map_or(found.at, |before| before.since)))
+}
+
+/// A number that is awaited is not shown by now.
+fn lag(state: &SyncState, found: Found) -> u64 {
+    let waited = state.awaited.map_or(0, |awaited| found.at.seconds_since(awaited.since));
+    waited.min(APPLY_SECONDS).max(state.lag_seconds)
 }
 
 /// Those of the earlier numbers that may be shown from now on: numbers are applied in the order in which they were sent, so once one of them
@@ -128,8 +158,14 @@ mod tests {
     #[test]
     fn the_first_look_at_a_listing_proves_nothing() {
         let judged = judge(&SyncState::default(), found(7, 0, 1));
-        let nothing =
-            Judged { in_flight: None, disagreements: 0, disagrees: false, awaited: None, earlier: Vec::new() };
+        let nothing = Judged {
+            in_flight: None,
+            disagreements: 0,
+            disagrees: false,
+            awaited: None,
+            earlier: Vec::new(),
+            lag_seconds: 0,
+        };
         assert_eq!(judged, nothing);
     }
 
@@ -149,7 +185,12 @@ mod tests {
             (10, 2, 7, 1, 4),
         ] {
             let state = SyncState {
-                in_flight: Quantity::new(before).ok().map(|quantity| InFlight { id: None, quantity, since: at(0) }),
+                in_flight: Quantity::new(before).ok().map(|quantity| InFlight {
+                    id: None,
+                    quantity,
+                    since: at(0),
+                    told: 0,
+                }),
                 ..pushed(quantity, before)
             };
             let judged = judge(&state, found(shown, told, 60));
@@ -164,7 +205,7 @@ mod tests {
 
     #[test]
     fn what_has_been_missing_for_half_an_hour_was_no_order() {
-        let in_flight = InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(0) };
+        let in_flight = InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(0), told: 0 };
         let state = SyncState { in_flight: Some(in_flight), ..pushed(8, 2) };
         assert_eq!(judge(&state, found(8, 0, IN_FLIGHT_SECONDS)).in_flight, Some((Quantity::new(2).unwrap(), at(0))));
         assert_eq!(judge(&state, found(8, 0, IN_FLIGHT_SECONDS + 1)).in_flight, None);
@@ -277,10 +318,49 @@ mod tests {
     #[test]
     fn a_reservation_for_sales_in_flight_may_be_missing() {
         let id = ReservationId::derive(&Caller::new("c"), &"k".parse().unwrap());
-        let in_flight = InFlight { id: Some(id), quantity: Quantity::new(1).unwrap(), since: at(0) };
+        let in_flight = InFlight { id: Some(id), quantity: Quantity::new(1).unwrap(), since: at(0), told: 0 };
         let state = SyncState { in_flight: Some(in_flight), ..pushed(5, 1) };
         assert_eq!(judge(&state, found(5, 1, 60)).in_flight, None);
         assert_eq!(state.expected(1), Some(5));
         assert_eq!(SyncState::default().expected(1), None);
+    }
+
+    #[test]
+    fn what_is_missing_is_held_until_the_orders_of_that_time_were_heard() {
+        let in_flight = InFlight { id: None, quantity: Quantity::new(3).unwrap(), since: at(0), told: 0 };
+        let state = SyncState { in_flight: Some(in_flight), ..pushed(0, 3) };
+        let much_later = |heard_at| Found { heard_at, ..found(0, 0, 3 * IN_FLIGHT_SECONDS) };
+        for (heard_at, held) in [(None, 3), (Some(at(IN_FLIGHT_SECONDS - 1)), 3), (Some(at(IN_FLIGHT_SECONDS)), 0)] {
+            assert_eq!(units(&judge(&state, much_later(heard_at))), held, "{heard_at:?}");
+        }
+    }
+
+    #[test]
+    fn what_is_missing_is_held_though_the_last_push_does_not_know_of_it() {
+        // 2 of 10 were missing, and 6 were pushed for it; the answer was lost.
+        let two = InFlight { id: None, quantity: Quantity::new(2).unwrap(), since: at(0), told: 1 };
+        let lost = SyncState { in_flight: Some(two.clone()), unanswered: Some(6), ..pushed(10, 0) };
+        for (told, held) in [(1, 2), (2, 1), (3, 0)] {
+            assert_eq!(units(&judge(&lost, found(6, told, 60))), held, "{told} told, one of them before");
+        }
+        // 20 is on its way, and computed before anybody saw that 2 of the 7 shown before are missing.
+        let awaited = Some(Awaited { since: at(0), at_most: 20 });
+        let raised =
+            SyncState { in_flight: Some(InFlight { told: 0, ..two }), awaited, earlier: vec![7], ..pushed(20, 0) };
+        assert_eq!(units(&judge(&raised, found(5, 0, 60))), 2, "still the same two");
+        assert_eq!(units(&judge(&raised, found(20, 0, 60))), 2, "they are sold, whatever is shown now");
+    }
+
+    #[test]
+    fn a_number_that_takes_its_time_is_a_lag() {
+        let state = SyncState { awaited: Some(Awaited { since: at(0), at_most: 5 }), lag_seconds: 3, ..pushed(5, 0) };
+        for (shown, seconds, lag) in [(9, 600, 600), (9, 2, 3), (9, 9_000, APPLY_SECONDS), (5, 600, 3)] {
+            assert_eq!(judge(&state, found(shown, 0, seconds)).lag_seconds, lag, "{shown} after {seconds} s");
+        }
+        // Measures that are shorter lower it bit by bit.
+        let slow = SyncState { lag_seconds: 100, marked_since: Some(at(0)), ..pushed(5, 0) };
+        assert_eq!(taken(&slow, slow.pushed.unwrap(), Vec::new(), at(4)).lag_seconds, 75);
+        assert_eq!(taken(&slow, slow.pushed.unwrap(), Vec::new(), at(130)).lag_seconds, 130);
+        assert_eq!(taken(&slow, slow.pushed.unwrap(), Vec::new(), at(9_000)).lag_seconds, APPLY_SECONDS);
     }
 }

@@ -1,7 +1,8 @@
 //! What is done with a listing once it was judged, and how it stands afterwards.
 
 use super::{
-    APPLY_SECONDS, Awaited, CHECK_AFTER_SECONDS, DAY_SECONDS, LOOK_AGAIN_SECONDS, ListingId, MAX_EARLIER, SyncState,
+    APPLY_SECONDS, Awaited, CHECK_AFTER_SECONDS, DAY_SECONDS, InFlight, LOOK_AGAIN_SECONDS, ListingId, MAX_EARLIER,
+    SyncState,
 };
 use crate::{
     ids::Fingerprint,
@@ -31,13 +32,18 @@ pub enum Next {
 /// Decides what to do. `shown` is what the channel shows now.
 ///
 /// That it shows what it should is not enough while another number is on its way to it: that one would be shown next, and nobody would look.
+/// So the change is the one from the most that may be shown, if that is too many, and from the least, if not.
 #[must_use]
 pub fn next(state: &SyncState, terms: Terms, shown: u64, now: Timestamp, revisions_per_day: Option<u32>) -> Next {
     let quantity = terms.quantity();
-    let from = if shown == quantity { state.on_its_way().unwrap_or(shown) } else { shown };
+    let (least, most) =
+        state.on_its_way().fold((shown, shown), |(least, most), sent| (least.min(sent), most.max(sent)));
+    let from = if most > quantity { most } else { least };
     let Some(change) = Change::between(from, quantity) else { return Next::Settled };
     let was_told = |pushed: Pushed| pushed.quantity == quantity && now.seconds_since(pushed.as_of) < APPLY_SECONDS;
-    if state.awaited.is_some() && state.unanswered.is_none() && state.pushed.is_some_and(was_told) {
+    // A number that none of ours explains was set by somebody else.
+    let is_ours = state.earlier.iter().any(|earlier| *earlier >= shown);
+    if state.awaited.is_some() && state.unanswered.is_none() && is_ours && state.pushed.is_some_and(was_told) {
         return Next::Await;
     }
     let seconds_into_day = now.epoch_seconds() % DAY_SECONDS;
@@ -98,9 +104,17 @@ pub fn taken(state: &SyncState, computed: Pushed, earlier: Vec<u64>, now: Timest
         look_at: Some(now.plus_seconds(LOOK_AGAIN_SECONDS)),
         check_at: None,
         refusal: None,
-        lag_seconds: state.marked_since.map_or(state.lag_seconds, |since| now.seconds_since(since)),
+        in_flight: as_of_now(state),
+        lag_seconds: state.marked_since.map_or(state.lag_seconds, |since| {
+            now.seconds_since(since).min(APPLY_SECONDS).max(state.lag_seconds - state.lag_seconds.div_ceil(4))
+        }),
         ..state.clone()
     }
+}
+
+/// What is in flight, as the number that is now the last one knows it: what is told of from here on.
+fn as_of_now(state: &SyncState) -> Option<InFlight> {
+    state.in_flight.clone().map(|in_flight| InFlight { told: 0, ..in_flight })
 }
 
 /// When a listing that is settled now is read again. A listing's own number of seconds, which says nothing but is always the same.
@@ -123,6 +137,7 @@ pub fn settled(id: &ListingId, state: &SyncState, computed: Pushed) -> SyncState
         look_at: None,
         check_at: Some(check_at(id, computed.as_of)),
         refusal: None,
+        in_flight: as_of_now(state),
         ..state.clone()
     }
 }
@@ -131,11 +146,12 @@ pub fn settled(id: &ListingId, state: &SyncState, computed: Pushed) -> SyncState
 /// is what it was told, as far as anybody knows, unless another number is on its way.
 #[must_use]
 pub fn waiting(state: &SyncState, computed: Pushed) -> SyncState {
-    let is_known = state.on_its_way().is_none();
+    let is_known = state.on_its_way().next().is_none();
     SyncState {
         version: state.version + 1,
         pushed: if is_known { Some(computed) } else { state.pushed },
         earlier: if is_known { Vec::new() } else { state.earlier.clone() },
+        in_flight: if is_known { as_of_now(state) } else { state.in_flight.clone() },
         look_at: Some(computed.as_of.plus_seconds(LOOK_AGAIN_SECONDS)),
         check_at: None,
         ..state.clone()
@@ -227,6 +243,21 @@ mod tests {
     }
 
     #[test]
+    fn a_number_that_was_claimed_hides_none_that_was_accepted_before() {
+        // 50 is on its way; then 7 were to be pushed, and nobody knows whether that was sent.
+        let state = SyncState { unanswered: Some(7), ..raised(7, 50) };
+        let terms = |units| Terms { shared: Some(units), ..Terms::default() };
+        assert_eq!(next(&state, terms(7), 7, at(60), None), Next::Push { quantity: 7, change: Change::FarLess });
+        // What is urgent is judged by the most that may be shown: 50, though 7 are.
+        let state = SyncState { revisions: (20_000, 100), ..raised(7, 50) };
+        for (units, change) in [(8, Change::FarLess), (6, Change::FarLess), (0, Change::ToZero)] {
+            assert_eq!(next(&state, terms(units), 7, at(60), Some(250)), Next::Push { quantity: units, change });
+        }
+        assert_eq!(next(&state, terms(49), 7, at(60), Some(250)), Next::Wait);
+        assert_eq!(next(&state, terms(50), 7, at(60), Some(250)), Next::Await);
+    }
+
+    #[test]
     fn an_earlier_number_that_was_sold_out_does_not_prove_that_the_last_is_applied() {
         // 2 were shown and 1 was pushed; then the 2 were sold, and the 1 is still to come.
         let state = SyncState { awaited: Some(Awaited { since: at(0), at_most: 1 }), earlier: vec![2], ..pushed(1, 0) };
@@ -235,6 +266,11 @@ mod tests {
         let state = SyncState { awaited: judged.awaited, earlier: judged.earlier, ..state };
         let next = next(&state, Terms::default(), 0, at(60), Some(250));
         assert_eq!(next, Next::Push { quantity: 0, change: Change::ToZero }, "so that it is the last one that comes");
+        // Nor does it where one of the orders, or both, is not told yet.
+        for told in [0, 1] {
+            let judged = judge(&state, found(0, told, 60));
+            assert_eq!((judged.awaited, &judged.earlier[..]), (state.awaited, &[2][..]), "{told} told");
+        }
         // Who applies at once has no earlier number.
         let at_once = SyncState { earlier: Vec::new(), ..state };
         assert_eq!(judge(&at_once, found(0, 2, 60)).awaited, None);
@@ -248,9 +284,10 @@ mod tests {
         let terms = Terms { shared: Some(5), ..Terms::default() };
         assert_eq!(next(&shown, terms, 9, at(60), None), Next::Push { quantity: 5, change: Change::FarLess });
         // What it was told and did not show yet is not told again before it is late.
-        let told = SyncState { awaited: Some(Awaited { since: at(0), at_most: 5 }), ..pushed(5, 0) };
+        let told = SyncState { awaited: Some(Awaited { since: at(0), at_most: 5 }), earlier: vec![9], ..pushed(5, 0) };
         assert_eq!(next(&told, terms, 9, at(APPLY_SECONDS - 1), None), Next::Await);
         let push = Next::Push { quantity: 5, change: Change::FarLess };
+        assert_eq!(next(&told, terms, 10, at(60), None), push, "10 was never ours");
         assert_eq!(next(&told, terms, 9, at(APPLY_SECONDS), None), push);
         assert_eq!(next(&SyncState { unanswered: Some(7), ..told.clone() }, terms, 9, at(60), None), push);
         let other = Terms { shared: Some(4), ..Terms::default() };

@@ -107,7 +107,7 @@ impl Store {
         }
         let Ok(rest) = Quantity::new(before.quantity.units().saturating_sub(told.units())) else { return Ok(()) };
         let held = self.hold_in_flight(id, order.as_str(), rest).await?;
-        let in_flight = Some(InFlight { id: held.clone(), quantity: rest, since: before.since });
+        let in_flight = Some(InFlight { id: held.clone(), quantity: rest, told: before.told + told.units(), ..before });
         let known = SyncState { version: state.version + 1, in_flight, ..state.clone() };
         if self.save_sync(id, &state, known, None).await?.is_none()
             && let Some(held) = held

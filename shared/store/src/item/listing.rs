@@ -90,6 +90,7 @@ pub(crate) fn encode_sync(id: &ListingId, state: &SyncState) -> Item {
     set("check", state.check_at.map(instant));
     set("fq", state.in_flight.as_ref().map(|in_flight| number(in_flight.quantity.units())));
     set("fs", state.in_flight.as_ref().map(|in_flight| instant(in_flight.since)));
+    set("ft", state.in_flight.as_ref().map(|in_flight| number(in_flight.told)));
     set("fr", state.in_flight.as_ref().and_then(|in_flight| in_flight.id.as_ref()).map(text));
     set("refusal", state.refusal.as_ref().map(text));
     item
@@ -136,7 +137,8 @@ fn in_flight(reader: &Reader<'_>) -> Result<Option<InFlight>, Fault> {
         return Ok(None);
     };
     let since = reader.required("fs", as_instant)?;
-    Ok(Some(InFlight { id: reader.optional("fr", parsed)?, quantity, since }))
+    let told = reader.optional("ft", as_number)?.unwrap_or(0);
+    Ok(Some(InFlight { id: reader.optional("fr", parsed)?, quantity, since, told }))
 }
 
 fn id(reader: &Reader<'_>) -> Result<ListingId, Fault> {
@@ -212,6 +214,7 @@ mod tests {
                 id: "0123456789abcdef".parse().ok(),
                 quantity: Quantity::new(1).unwrap(),
                 since: at(7),
+                told: 2,
             }),
             revisions: (20_000, 17),
             refusal: Some("no".to_owned()),

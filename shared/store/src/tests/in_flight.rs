@@ -47,7 +47,7 @@ impl Bench {
         self.store.save_listing(&listing, None).await.unwrap();
         let held = self.store.hold_in_flight(&id(), "0", units(3)).await.unwrap();
         let (_, seen) = self.store.listing(&id()).await.unwrap().unwrap();
-        let in_flight = Some(InFlight { id: held, quantity: units(3), since: at(0) });
+        let in_flight = Some(InFlight { id: held, quantity: units(3), since: at(0), told: 0 });
         let known = SyncState { version: 1, in_flight, ..seen.clone() };
         self.store.save_sync(&id(), &seen, known, None).await.unwrap().unwrap();
     }
@@ -123,7 +123,7 @@ async fn a_hold_that_is_over_holds_nothing_for_whoever_comes_again() {
     assert_eq!(bench.level_of("tea#shared").await, level(2, 3, 0, 0));
     bench.store.let_go(&anew).await.unwrap();
     let anew = bench.store.hold_in_flight(&id(), "4", units(3)).await.unwrap().unwrap();
-    let held = InFlight { id: Some(anew), quantity: units(3), since: at(0) };
+    let held = InFlight { id: Some(anew), quantity: units(3), since: at(0), told: 0 };
     assert!(bench.store.is_held_in_flight(&held).await.unwrap());
     bench.assert_sound().await;
 }

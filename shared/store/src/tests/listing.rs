@@ -43,7 +43,7 @@ fn state() -> SyncState {
         marks: 9,
         marked_since: Some(at(10)),
         pushed: Some(Pushed { quantity: 5, in_flight: 1, as_of: at(8), counted: Counted { from: at(2), units: 3 } }),
-        in_flight: Some(InFlight { id: Some(rid("gap")), quantity: Quantity::new(1).unwrap(), since: at(7) }),
+        in_flight: Some(InFlight { id: Some(rid("gap")), quantity: Quantity::new(1).unwrap(), since: at(7), told: 0 }),
         ..SyncState::default()
     }
 }
