@@ -69,7 +69,7 @@ async fn poll(app: &App, channel: &Channel, settings: &ChannelSettings) {
         Ok(Err(failure)) => tracing::warn!(%failure, %channel, "not heard"),
         Err(_) => tracing::warn!(%channel, "out of time: what it is, is announced by the next call"),
     }
-    match timeout_at(began + TELL_UNTIL, tell(app, channel)).await {
+    match timeout_at(began + TELL_UNTIL, tell(app, channel, settings)).await {
         Ok(Ok(())) => {}
         Ok(Err(fault)) => tracing::warn!(%fault, %channel, "nobody was told of its listings"),
         Err(_) => tracing::warn!(%channel, "out of time: its listings are left to the next call"),
@@ -195,14 +195,15 @@ async fn note(
     app.store.pull_state(channel).await
 }
 
-/// Marks all listings if the channel has become stale, or is heard again; then notes that this was done.
+/// Rings while the channel is stale. Marks all listings if it has become so, or is heard again; then notes that this was done.
 async fn announce(app: &App, channel: &Channel, settings: &ChannelSettings, state: &PullState) -> Result<(), Failure> {
-    let Some(verdict) = state.to_announce(settings.stale_after_seconds, app.now()) else { return Ok(()) };
-    // One that was never heard shows nothing yet.
-    if verdict && state.heard_at.is_some() {
+    // As long as it lasts: an alarm that nobody renews is over. One that was just set up has had no time to be heard.
+    if state.is_stale(settings.stale_after_seconds, app.now()) && (state.heard_at.is_some() || state.failure.is_some())
+    {
         let failure = state.failure.as_deref();
         tracing::error!(alarm = "channel-stale", %channel, failure, "the channel was not heard for too long: it shows nothing");
     }
+    let Some(verdict) = state.to_announce(settings.stale_after_seconds, app.now()) else { return Ok(()) };
     mark_all(app, channel).await?;
     if !app.store.save_pull(channel, state, &state.with_announced(verdict)).await? {
         tracing::info!(%channel, "another call was there: it is announced once more");
@@ -225,10 +226,19 @@ async fn mark_all(app: &App, channel: &Channel) -> Result<(), Failure> {
     }
 }
 
-/// Has somebody look at the listings of a channel for which it is time: what shows most of what may be gone first.
-async fn tell(app: &App, channel: &Channel) -> Result<(), Fault> {
+/// Has somebody look at the listings of a channel for which it is time: what shows most of what may be gone first. Rings for those that are
+/// closed, and for those of which nobody could see to it for as long as the channel itself may be silent.
+async fn tell(app: &App, channel: &Channel, settings: &ChannelSettings) -> Result<(), Fault> {
     let now = app.now();
     let mut due: Vec<(Listing, SyncState)> = app.store.unsettled(channel).await?;
+    for (Listing { id, .. }, state) in &due {
+        if state.disagrees {
+            tracing::error!(alarm = "listing-disagrees", listing = %id, "closed: it does not show what it is told");
+        }
+        if state.marked_since.is_some_and(|since| now.seconds_since(since) > settings.stale_after_seconds) {
+            tracing::error!(alarm = "listing-late", listing = %id, "what there is could not be shown for too long");
+        }
+    }
     due.retain(|(_, state)| state.is_due(now));
     due.sort_by_key(|(_, state)| std::cmp::Reverse(state.pushed.map_or(0, |pushed| pushed.quantity)));
     let due: Vec<(ListingId, u64)> = due.into_iter().map(|(listing, state)| (listing.id, state.marks)).collect();

@@ -30,6 +30,9 @@ const REFUSED_AGAIN_SECONDS: u64 = 60 * 60;
 /// many seconds, until the buffer is as small as it may be. A sixth of the hour over which the speed is measured.
 const FADING_SECONDS: u64 = 10 * 60;
 
+/// A vendor who does not answer for so many listings is left alone: it need not be about these.
+const MAX_SILENCES: usize = 2;
+
 /// Why a pass ended early. What it did not reach stays marked.
 #[derive(Debug, thiserror::Error)]
 pub(crate) enum Ended {
@@ -39,6 +42,16 @@ pub(crate) enum Ended {
     Channel(#[from] CallError),
     #[error("the vendor is left alone for now")]
     Pausing,
+}
+
+impl Ended {
+    /// Whether it is about the vendor, or the table, and so about every other listing.
+    fn is_everybodys(&self) -> bool {
+        !matches!(
+            self,
+            Self::Channel(CallError::Unavailable { .. } | CallError::Stale { .. } | CallError::Refused { .. })
+        )
+    }
 }
 
 impl From<store::Fault> for Ended {
@@ -94,7 +107,7 @@ pub(crate) async fn pass(app: &App, channel: &Channel, ids: &BTreeSet<ListingId>
     if !listings.is_empty() && !app.channels.may_ask(channel) {
         return Err(Ended::Pausing);
     }
-    let (mut due, mut ended) = (Vec::new(), Ok(()));
+    let (mut due, mut ended, mut silences) = (Vec::new(), Ok(()), 0);
     for some in listings.chunks(connector.abilities().batch.max(1)) {
         let targets: Vec<Target> = some.iter().map(|(listing, _)| target(listing)).collect();
         pass.turn(targets.len()).await;
@@ -104,17 +117,19 @@ pub(crate) async fn pass(app: &App, channel: &Channel, ids: &BTreeSet<ListingId>
             match pass.decide(listing, state, look).await {
                 Ok(decided) => due.extend(decided),
                 // It stays marked. What was decided of the others may be that nothing is left.
-                Err(error) => ended = Err(error),
+                Err(error) => {
+                    silences += if error.is_everybodys() { MAX_SILENCES } else { 1 };
+                    ended = Err(error);
+                }
             }
         }
-        if ended.is_err() {
+        if silences >= MAX_SILENCES {
             break;
         }
     }
     // What could oversell first.
     due.sort_by_key(|due| due.change);
-    pass.push(due).await?;
-    ended
+    pass.push(due).await.and(ended)
 }
 
 fn target(listing: &Listing) -> Target {
@@ -195,6 +210,7 @@ impl Pass<'_> {
     /// Pushes, as many at once as the vendor takes.
     async fn push(&self, mut due: Vec<Due>) -> Result<(), Ended> {
         let batch = self.connector.abilities().batch.max(1);
+        let mut ended = Ok(());
         while !due.is_empty() {
             let (mut begun, some) = (Vec::new(), due.drain(..batch.min(due.len())).collect::<Vec<_>>());
             // Nobody waits between saying that a push begins and sending it.
@@ -208,9 +224,15 @@ impl Pass<'_> {
                 };
                 begun.push(Begun { listing, state: claimed, computed, shown, earlier, seen });
             }
-            self.send(begun, claims_at).await?;
+            if let Err(error) = self.send(begun, claims_at).await {
+                let is_everybodys = error.is_everybodys();
+                ended = Err(error);
+                if is_everybodys {
+                    break;
+                }
+            }
         }
-        Ok(())
+        ended
     }
 
     /// Sends what was written to begin from `claims_at` on, and writes what came of it.

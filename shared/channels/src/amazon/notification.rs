@@ -37,6 +37,8 @@ pub struct Notification {
     pub id: String,
     /// The seller whom it concerns: one queue may serve several accounts. Nothing for a notice that is none of ours.
     pub seller: Option<String>,
+    /// The marketplace of its order; nothing for a notice of a listing, which names none. A seller may have several.
+    pub marketplace: Option<String>,
     /// What it says.
     pub said: Said,
 }
@@ -103,6 +105,7 @@ struct Trigger {
 #[derive(Deserialize)]
 #[serde(rename_all = "PascalCase")]
 struct Summary {
+    marketplace_id: String,
     order_status: String,
     fulfillment_type: String,
     order_items: Vec<OrderItem>,
@@ -139,19 +142,19 @@ pub fn parse_notification(body: &[u8]) -> Result<Notification, Rejected> {
     let envelope: Envelope =
         serde_json::from_slice(body).map_err(|error| Rejected::Malformed(format!("notification: {error}")))?;
     let event_time = parse_time(&envelope.event_time).ok_or_else(|| malformed("EventTime is not a time"))?;
-    let (seller, said) = match envelope.notification_type.as_str() {
+    let (seller, marketplace, said) = match envelope.notification_type.as_str() {
         "ORDER_CHANGE" => {
             let change: OrderPayload = payload(envelope.payload)?;
             let change = change.order_change_notification;
-            (Some(change.seller_id.clone()), order(&change, event_time)?)
+            (Some(change.seller_id.clone()), Some(change.summary.marketplace_id.clone()), order(&change, event_time)?)
         }
         "LISTINGS_ITEM_MFN_QUANTITY_CHANGE" => {
             let change: QuantityChange = payload(envelope.payload)?;
-            (Some(change.seller_id.clone()), quantity(&change, event_time)?)
+            (Some(change.seller_id.clone()), None, quantity(&change, event_time)?)
         }
-        _ => (None, Said::Nothing),
+        _ => (None, None, Said::Nothing),
     };
-    Ok(Notification { id: envelope.notification_metadata.notification_id, seller, said })
+    Ok(Notification { id: envelope.notification_metadata.notification_id, seller, marketplace, said })
 }
 
 fn malformed(what: &str) -> Rejected {

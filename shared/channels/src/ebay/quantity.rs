@@ -109,40 +109,43 @@ pub fn revised(sku: &str, offers: &[String], body: &[u8]) -> Result<(), CallErro
 
 #[derive(Deserialize)]
 struct Item {
-    availability: Availability,
+    availability: Option<Availability>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Availability {
-    ship_to_location_availability: Quantity,
+    ship_to_location_availability: Option<Quantity>,
 }
 
 #[derive(Deserialize)]
 struct Quantity {
-    quantity: u64,
+    quantity: Option<u64>,
 }
 
 #[derive(Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Offer {
-    available_quantity: u64,
+    available_quantity: Option<u64>,
 }
 
 /// The quantity of an inventory item.
 ///
 /// # Errors
-/// [`CallError::Unavailable`] for what is not an inventory item with a quantity.
+/// [`CallError::Unavailable`] for what is not an inventory item; [`CallError::Refused`] for one without a quantity.
 pub fn of_item(body: &[u8]) -> Result<u64, CallError> {
-    parse::<Item>(body).map(|item| item.availability.ship_to_location_availability.quantity)
+    let availability = parse::<Item>(body)?.availability;
+    let quantity = availability.and_then(|availability| availability.ship_to_location_availability?.quantity);
+    quantity.ok_or_else(|| CallError::Refused { reason: "the inventory item has no quantity".to_owned() })
 }
 
 /// The quantity of an offer.
 ///
 /// # Errors
-/// [`CallError::Unavailable`] for what is not an offer with a quantity.
+/// [`CallError::Unavailable`] for what is not an offer; [`CallError::Refused`] for one without a quantity.
 pub fn of_offer(body: &[u8]) -> Result<u64, CallError> {
-    parse::<Offer>(body).map(|offer| offer.available_quantity)
+    let quantity = parse::<Offer>(body)?.available_quantity;
+    quantity.ok_or_else(|| CallError::Refused { reason: "the offer has no quantity".to_owned() })
 }
 
 /// What an answer says is wrong, if it is eBay's list of errors.
@@ -223,6 +226,9 @@ mod tests {
             assert!(item(wrong).is_err(), "{wrong}");
         }
         assert_eq!(of_offer(br#"{"availableQuantity":0}"#), Ok(0));
-        assert!(of_offer(br#"{"offerId":"8"}"#).is_err());
+        // Nobody can help it but a person.
+        for nothing in [of_offer(br#"{"offerId":"8"}"#), of_item(b"{}"), of_item(br#"{"availability":{}}"#)] {
+            assert!(matches!(nothing, Err(CallError::Refused { .. })));
+        }
     }
 }
