@@ -44,12 +44,13 @@ use async_trait::async_trait;
 use base64::{Engine, engine::general_purpose::STANDARD};
 use domain::{sale::ChannelOrder, time::Timestamp};
 use serde::Deserialize;
-use wire::{HeaderValue, Method, request::Builder};
+use wire::{Method, request::Builder};
 
 use crate::{
     Abilities, Accepted, CallError, Connector, Context, Delivery, Heard, OrderPage, Push, QuantityMeaning, Rejected,
     Shown, Target,
-    connector::words,
+    connector::{finished, secret_header, words},
+    one_by_one::one_by_one,
     path::segment,
     token::{AccessToken, TokenCell},
     transport::{Request, Response},
@@ -219,24 +220,11 @@ impl Connector for Ebay {
     }
 
     async fn push(&self, pushes: &[Push]) -> Vec<Result<Accepted, CallError>> {
-        let mut outcomes: Vec<Result<Accepted, CallError>> = Vec::with_capacity(pushes.len());
-        for push in pushes {
-            // Once eBay has said "not now", asking for the rest would only prolong it.
-            let outcome = match outcomes.last() {
-                Some(Err(throttled @ CallError::Throttled { .. })) => Err(throttled.clone()),
-                _ => self.push_one(push).await,
-            };
-            outcomes.push(outcome);
-        }
-        outcomes
+        one_by_one(pushes, |push| self.push_one(push)).await
     }
 
     async fn read(&self, targets: &[Target]) -> Vec<Result<Shown, CallError>> {
-        let mut outcomes = Vec::with_capacity(targets.len());
-        for target in targets {
-            outcomes.push(self.read_one(target).await);
-        }
-        outcomes
+        one_by_one(targets, |target| self.read_one(target)).await
     }
 
     async fn changed_orders(&self, since: Timestamp, cursor: Option<&str>) -> Result<OrderPage, CallError> {
@@ -277,20 +265,6 @@ impl Connector for Ebay {
         }
         notice::parse_notice(&delivery.body, now)
     }
-}
-
-/// The request, or why the channel's settings cannot be put into one.
-fn finished(builder: Builder, body: Vec<u8>) -> Result<Request, CallError> {
-    builder.body(body).map_err(|_| CallError::Refused { reason: "the channel's endpoint is not a URL".to_owned() })
-}
-
-/// A header that prints as nothing.
-fn secret_header(text: &str) -> Result<HeaderValue, CallError> {
-    let mut value = HeaderValue::from_str(text).map_err(|_| CallError::Unauthorized {
-        reason: "the secret has characters that no header can carry".to_owned(),
-    })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 fn with_token(mut request: Request, token: &str) -> Result<Request, CallError> {

@@ -16,6 +16,7 @@
 pub mod amazon;
 pub mod connector;
 pub mod ebay;
+mod one_by_one;
 pub mod reading;
 pub mod shopify;
 pub mod walmart;

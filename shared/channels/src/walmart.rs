@@ -53,6 +53,7 @@ use crate::{
     Abilities, Accepted, CallError, Connector, Context, Delivery, Heard, OrderPage, Push, QuantityMeaning, Rejected,
     Shown, Target,
     connector::{checked, finished, secret_header, words},
+    one_by_one::one_by_one,
     path::segment,
     signature::hex,
     token::{AccessToken, TokenCell},
@@ -242,24 +243,11 @@ impl Connector for Walmart {
     }
 
     async fn push(&self, pushes: &[Push]) -> Vec<Result<Accepted, CallError>> {
-        let mut outcomes: Vec<Result<Accepted, CallError>> = Vec::with_capacity(pushes.len());
-        for push in pushes {
-            // Once Walmart has said "not now", asking for the rest would only prolong it.
-            let outcome = match outcomes.last() {
-                Some(Err(throttled @ CallError::Throttled { .. })) => Err(throttled.clone()),
-                _ => self.push_one(push).await,
-            };
-            outcomes.push(outcome);
-        }
-        outcomes
+        one_by_one(pushes, |push| self.push_one(push)).await
     }
 
     async fn read(&self, targets: &[Target]) -> Vec<Result<Shown, CallError>> {
-        let mut outcomes = Vec::with_capacity(targets.len());
-        for target in targets {
-            outcomes.push(self.read_one(target).await);
-        }
-        outcomes
+        one_by_one(targets, |target| self.read_one(target)).await
     }
 
     async fn changed_orders(&self, since: Timestamp, cursor: Option<&str>) -> Result<OrderPage, CallError> {

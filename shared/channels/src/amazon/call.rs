@@ -7,11 +7,11 @@
 use serde::{Deserialize, de::DeserializeOwned};
 use serde_json::Value;
 use url::Url;
-use wire::{HeaderValue, Method};
+use wire::Method;
 
 use crate::{
     CallError, Context,
-    connector::words,
+    connector::{secret_header, words},
     endpoint,
     token::{AccessToken, TokenCell},
     transport::{Request, Response},
@@ -166,14 +166,6 @@ impl Api {
             status => Err(failed(&format!("the document store answered {status}"))),
         }
     }
-}
-
-/// A header that prints as nothing.
-fn secret_header(text: &str) -> Result<HeaderValue, CallError> {
-    let words = "the token has characters that no header can carry";
-    let mut value = HeaderValue::from_str(text).map_err(|_| CallError::Unauthorized { reason: words.to_owned() })?;
-    value.set_sensitive(true);
-    Ok(value)
 }
 
 /// What a status means for every operation.
