@@ -38,6 +38,8 @@ pub(crate) enum Hesitates {
     BeforeRepeating,
     /// This one, counted from 1.
     Before(u32),
+    /// The same, but whoever called still waits when it goes on.
+    BrieflyBefore(u32),
 }
 
 /// How a function serves a call.
@@ -51,6 +53,8 @@ pub(crate) enum Manner {
     HesitatesToRelease,
     /// It stands still between what it has seen and what it writes, wherever that is.
     HesitatesAnywhere,
+    /// It stands still for some seconds before its second request.
+    HesitatesBriefly,
 }
 
 impl Theme {
@@ -119,6 +123,9 @@ impl Functions {
             Manner::DiesBeforeTheRecord => {
                 let ends = Ends { dies_before: Some(2), ..Ends::default() };
                 return self.live(work, Hesitates::Never, ends).await;
+            }
+            Manner::HesitatesBriefly => {
+                return self.live(work, Hesitates::BrieflyBefore(2), Ends::default()).await;
             }
             Manner::HesitatesToRelease => 2..=4,
             Manner::HesitatesAnywhere => 1..=7,
@@ -201,6 +208,7 @@ fn standstill(world: &mut World, hesitates: Hesitates) -> Duration {
     let theme = world.theme;
     let a_day = if theme == Theme::Haunted { 400 } else { 50 };
     let range = match theme {
+        _ if matches!(hesitates, Hesitates::BrieflyBefore(_)) => 1_000..25_000,
         // While the signature of what it is about to send lives.
         Theme::Haunted if matches!(hesitates, Hesitates::Before(_)) => 10_000..300_000,
         // Until a hold that was just made is over, and hardly longer.
@@ -239,7 +247,7 @@ impl ProvideCredentials for Hesitation {
                 let now = match call.hesitates.get() {
                     Hesitates::Never => false,
                     Hesitates::BeforeRepeating => repeats,
-                    Hesitates::Before(request) => request == call.requests.get(),
+                    Hesitates::Before(request) | Hesitates::BrieflyBefore(request) => request == call.requests.get(),
                 };
                 if now {
                     call.hesitates.set(Hesitates::Never);

@@ -9,6 +9,7 @@ use tokio::{task::JoinHandle, time::sleep};
 
 use crate::{
     HOLD_SECONDS, SKUS,
+    frailty::Manner,
     function::Functions,
     plan::Theme,
     promises::{Cart, Said},
@@ -145,6 +146,10 @@ impl Functions {
                 let changes_his_mind = self.world().happens(300);
                 if changes_his_mind {
                     self.pay(&wish, "o-1").await;
+                }
+                let is_forgotten = self.world().dice.u32(0..3) == 0;
+                if is_forgotten {
+                    return self.pay_what_is_forgotten(&wish).await;
                 }
                 // Or asks for another cart at once, under the key of what has just been let go.
                 let asks_for_another = self.world().happens(500);
@@ -336,11 +341,38 @@ impl Functions {
         }
         let route = "POST /v1/reservations/{id}/confirm";
         let sample = Sample::new(route).path("id", &wish.id).header("Idempotency-Key", "p");
-        let Some(paid) = self.insist(sample.body(&json!({ "order_id": order_id }).to_string())).await else { return };
+        if let Some(paid) = self.insist(sample.body(&json!({ "order_id": order_id }).to_string())).await {
+            self.hear_of_payment(wish, &paid, order_id);
+        }
+    }
+
+    fn hear_of_payment(&self, wish: &Wish, paid: &Response, order_id: Option<String>) {
         match paid.status() {
             200 => self.promise(wish, Said::Sold { order_id }),
-            _ if body(&paid)["refund_required"] == true => self.promise(wish, Said::Refused { order_id }),
+            _ if body(paid)["refund_required"] == true => self.promise(wish, Said::Refused { order_id }),
             _ => {}
+        }
+    }
+
+    /// What was let go is paid for when DynamoDB is about to delete the record that says so, at a function that has read it and stands still;
+    /// and then asked for and paid for again, as if nothing had been.
+    async fn pay_what_is_forgotten(&self, wish: &Wish) {
+        let Some(purged) = self.world().ttl_of(&wish.id) else { return };
+        let wait = {
+            let mut world = self.world();
+            let early = world.dice.u64(0..15);
+            Duration::from_secs(purged.seconds_since(world.now()).saturating_sub(early))
+        };
+        sleep(wait).await;
+        let sample = Sample::new("POST /v1/reservations/{id}/confirm").path("id", &wish.id);
+        let sample = sample.header("Idempotency-Key", "p").body(r#"{ "order_id": "o-1" }"#);
+        if let Some(paid) = self.call_in(Manner::HesitatesBriefly, sample).await {
+            self.hear_of_payment(wish, &paid, Some("o-1".to_owned()));
+        }
+        if let Some(answer) = self.insist(wish.sample.clone()).await
+            && self.held(wish, &answer)
+        {
+            self.pay(wish, "o-1").await;
         }
     }
 }
