@@ -198,7 +198,11 @@ mod tests {
         }
         assert!(MAX_PURCHASE_LINES as u64 * MAX_QUANTITY * MAX_UNIT_COST_MINOR < 1 << 53, "a sum is exact in JSON");
         assert_eq!(1 + 3 * MAX_PURCHASE_LINES, 100, "a receipt of all lines is one transaction");
-        assert!(1 + 5 * MAX_AWAITED_LINES <= 100, "and one of lines that are waited for");
+        assert_eq!(
+            1 + 5 * MAX_AWAITED_LINES,
+            96,
+            "and one of lines that are waited for, with one more it would not be"
+        );
         assert_eq!(MAX_BODY_BYTES, 65_536, "a body, 64 KiB, in bytes");
     }
 

@@ -184,7 +184,7 @@ mod tests {
     #[test]
     fn a_message_reads_back_what_it_writes() {
         let least = r#"{"kind":"order","id":"0123456789abcdef","channel":"own","lines":["tea=2"]}"#;
-        let backorder = least.replace("}", r#","accept_backorder":true}"#);
+        let backorder = least.replace('}', r#","accept_backorder":true}"#);
         for message in [SALE, least, &backorder, PAYMENT, r#"{"kind":"confirmation","id":"0123456789abcdef"}"#] {
             assert_eq!(body(&parse(message).unwrap()), message);
         }

@@ -145,11 +145,11 @@ pub struct Promise {
     pub units: u64,
 }
 
-/// Those that still wait, in the order of their promises, where `promised` units have not come: the latest.
+/// Those that still wait, in the order of their promises, where so many units of all are `owed`: the latest.
 #[must_use]
-pub fn waiting(mut promises: Vec<Promise>, promised: u64) -> Vec<Promise> {
+pub fn waiting(mut promises: Vec<Promise>, owed: u64) -> Vec<Promise> {
     promises.sort_unstable();
-    let mut left = promised;
+    let mut left = owed;
     let mut waiting: Vec<Promise> = Vec::new();
     for promise in promises.into_iter().rev() {
         let units = promise.units.min(left);

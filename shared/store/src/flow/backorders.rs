@@ -138,8 +138,9 @@ impl Store {
         let mut covers: BTreeMap<Sku, Cover> = BTreeMap::new();
         if fresh {
             for (sku, (view, on_order)) in self.pools_and_orders(units.keys().cloned().collect()).await? {
-                let (own, promised) = (units.get(&sku).copied().unwrap_or(0), Pool::of(&view).promised());
-                covers.insert(sku, Cover::of(&on_order, promised.saturating_sub(own), own));
+                let own = units.get(&sku).copied().unwrap_or(0);
+                let before = promised(&view, self.now()).saturating_sub(own);
+                covers.insert(sku, Cover::of(&on_order, before, own));
             }
         } else {
             let (id, successor) = (&reservation.id, reservation.id.successor());
@@ -175,9 +176,9 @@ impl Store {
     async fn waiting_for(&self, skus: BTreeSet<Sku>) -> Result<BTreeMap<Sku, Waiting>, Failure> {
         let pools = self.pools_and_orders(skus).await?;
         let now = self.now();
-        let promised: BTreeMap<Sku, u64> =
+        let owed: BTreeMap<Sku, u64> =
             pools.iter().map(|(sku, (view, _))| (sku.clone(), promised(view, now))).collect();
-        let mut records = self.promises_back_to(&promised, now).await?;
+        let mut records = self.promises_back_to(&owed, now).await?;
         let standing = pools.values().flat_map(|(view, _)| view.records.values());
         records.extend(standing.filter(|record| stands(record, now)).map(|record| (record.id.clone(), record.clone())));
         let waiting_for = |sku: &Sku, on_order: &OnOrder| -> Waiting {
@@ -187,20 +188,20 @@ impl Store {
                 id: record.id.clone(),
                 units: record.backordered(sku),
             });
-            let who = waiting(promises.collect(), promised.get(sku).copied().unwrap_or(0));
+            let who = waiting(promises.collect(), owed.get(sku).copied().unwrap_or(0));
             let covered = cover(on_order, who).into_iter();
             covered.filter_map(|(who, cover)| Some((who.clone(), cover, records.get(&who.id)?.clone()))).collect()
         };
         Ok(pools.iter().map(|(sku, (_, on_order))| (sku.clone(), waiting_for(sku, on_order))).collect())
     }
 
-    /// The records of the latest promises, back to where they are as many units of each SKU as these.
+    /// The records of the latest promises, back to where they are as many units of each SKU as are `owed`.
     async fn promises_back_to(
         &self,
-        promised: &BTreeMap<Sku, u64>,
+        owed: &BTreeMap<Sku, u64>,
         now: Timestamp,
     ) -> Result<BTreeMap<domain::ids::ReservationId, Reservation>, Fault> {
-        let mut missing = promised.clone();
+        let mut missing = owed.clone();
         let (mut records, mut after) = (BTreeMap::new(), None);
         while missing.values().any(|units| *units > 0) {
             let page = self.list(keys::BACKORDER_LIST.to_owned(), true, MAX_PAGE, after).await?;

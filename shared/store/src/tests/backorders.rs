@@ -2,9 +2,12 @@
 
 mod writes;
 
+use std::collections::BTreeMap;
+
 use domain::{
     bucket::BucketId,
     ids::{ReservationId, Sku},
+    limits::{MAX_AWAITED_LINES, MAX_PURCHASE_LINES},
     purchase::{PurchaseOrder, Step},
     refusal::Refusal,
     replenishment::settings::{SafetyStock, Settings},
@@ -14,6 +17,7 @@ use futures::future::join_all;
 
 use super::{
     engine::{Bench, at, bench, order, request, rid, stock},
+    mishap::Mishap,
     purchase::{day, new, po, receipt},
     transfers::refusal,
 };
@@ -508,4 +512,113 @@ async fn any_order_of_events_is_sound() {
         assert_eq!((free, shortfall, bench.waiting().await), (open, 0, vec![]), "seed {seed}: {paid} were paid for");
         assert_eq!(bench.audit(false).await.violations, [], "seed {seed}");
     }
+}
+
+#[tokio::test]
+async fn terms_whose_writer_died_are_made_good_by_the_next_look() {
+    let bench = bench().await;
+    bench.stocked("tea", 0).await;
+    bench.ordered("first", 5).await;
+    let settings = Settings { backorder: true, ..Settings::new(7, SafetyStock::Units(0)) };
+    bench.mishaps.die_after(1);
+    bench.store.save_replenishment(&tea(), &settings, None).await.unwrap_err();
+    assert!(bench.mishaps.rise());
+    assert_eq!(bench.bucket("tea#incoming").await, None);
+    bench.store.tend_backorders(&tea()).await.unwrap();
+    assert_eq!(bench.pool_home().await, (5, 0, 0));
+    bench.assert_sound().await;
+}
+
+#[tokio::test]
+async fn a_lost_reply_or_a_conflict_follows_nothing_twice() {
+    let bench = bench().await;
+    bench.promisable(0, 10).await;
+    bench.promise("k", 4).await;
+    for (n, mishap) in [Mishap::LostReply, Mishap::Conflict, Mishap::LostReply].into_iter().enumerate() {
+        bench.mishaps.plan("TransactWriteItems", "tea#incoming", mishap, 1);
+        let came = receipt(&format!("r{n}"), "first", &[("tea", 2)]);
+        bench.store.receive_purchase_order(&came).await.unwrap().unwrap();
+        bench.mishaps.plan("TransactWriteItems", "tea#incoming", mishap, 1);
+        bench.ordered(&format!("o{n}"), 1).await;
+        assert_eq!(bench.mishaps.left(), 0);
+        bench.assert_sound().await;
+    }
+    assert_eq!((bench.pool_home().await, bench.level("tea").await.available), ((7, 4, 0), 2));
+    bench.mishaps.plan("TransactWriteItems", "tea#incoming", Mishap::LostReply, 1);
+    bench.step("first", Step::Cancel).await;
+    assert_eq!(bench.pool_home().await, (3, 4, 0));
+    bench.store.cancel(&rid("k")).await.unwrap();
+    bench.mishaps.plan("TransactWriteItems", "tea#incoming", Mishap::LostReply, 1);
+    bench.store.tend_backorders(&tea()).await.unwrap();
+    assert_eq!((bench.pool_home().await, bench.level("tea").await.available), ((3, 0, 0), 6));
+    bench.assert_sound().await;
+}
+
+/// As many SKUs as an order has lines at most, all of which may be promised.
+async fn many(bench: &Bench) -> Vec<String> {
+    let skus: Vec<String> = (0..MAX_PURCHASE_LINES).map(|n| format!("sku-{n:02}")).collect();
+    for sku in &skus {
+        bench.stocked(sku, 0).await;
+        let settings = Settings { backorder: true, ..Settings::new(7, SafetyStock::Units(0)) };
+        bench.store.save_replenishment(&sku.parse().unwrap(), &settings, None).await.unwrap();
+    }
+    let lines: Vec<String> = skus.iter().map(|sku| format!("{sku}=2/0")).collect();
+    let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+    bench.store.open_purchase_order(&new("all", &lines, true)).await.unwrap();
+    skus
+}
+
+#[tokio::test]
+async fn an_order_of_the_most_lines_is_sent_canceled_and_received_in_parts() {
+    let bench = bench().await;
+    let skus = many(&bench).await;
+    for (n, cart) in skus.chunks(30).enumerate() {
+        let lines: Vec<String> = cart.iter().map(|sku| format!("{sku}=1")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        bench.store.reserve(&accepting(Kind::Reservation, &format!("k{n}"), &lines)).await.unwrap();
+    }
+    let of = |count: usize| skus.iter().take(count).map(|sku| (sku.as_str(), 1)).collect::<Vec<_>>();
+    let receive = async |key: &str, count| bench.store.receive_purchase_order(&receipt(key, "all", &of(count))).await;
+    let too_many = refusal(receive("many", MAX_AWAITED_LINES + 1).await.unwrap_err());
+    assert!(matches!(too_many, Refusal::InvalidRequest { errors } if errors[0].field == "lines"));
+    receive("some", MAX_AWAITED_LINES).await.unwrap().unwrap();
+    bench.assert_sound().await;
+    // An ERP says what has come in all, and goes on until it is booked.
+    let come: BTreeMap<Sku, u64> = skus.iter().take(25).map(|sku| (sku.parse().unwrap(), 2)).collect();
+    for booked in [19 + MAX_AWAITED_LINES as u64, 50, 50] {
+        let order = bench.store.receive_from_erp(&po("all"), &come, "erp").await.unwrap().unwrap();
+        let received: u64 = order.lines.as_slice().iter().map(|line| line.received).sum();
+        assert_eq!(received, booked);
+    }
+    bench.step("all", Step::Cancel).await;
+    let report = bench.audit(false).await;
+    assert_eq!((report.violations, report.free, report.incoming, report.shortfall), (vec![], 25, 0, 8));
+}
+
+#[tokio::test]
+async fn an_order_of_the_most_lines_is_canceled_though_all_of_it_is_promised() {
+    let bench = bench().await;
+    let skus = many(&bench).await;
+    for (n, cart) in skus.chunks(30).enumerate() {
+        let lines: Vec<String> = cart.iter().map(|sku| format!("{sku}=2")).collect();
+        let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
+        bench.store.sell(&accepting(Kind::Order, &format!("k{n}"), &lines)).await.unwrap();
+    }
+    bench.step("all", Step::Cancel).await;
+    let report = bench.audit(false).await;
+    assert_eq!((report.violations, report.shortfall), (vec![], 2 * MAX_PURCHASE_LINES as u64));
+    let (mut uncovered, mut cursor) = (0, None::<String>);
+    loop {
+        let page = bench.store.list_backorders(None, 100, cursor.as_deref()).await.unwrap();
+        uncovered += page.items.iter().map(|own| own.cover.uncovered).sum::<u64>();
+        cursor = page.next_cursor;
+        if cursor.is_none() {
+            break;
+        }
+    }
+    assert_eq!(
+        uncovered,
+        2 * MAX_PURCHASE_LINES as u64,
+        "all of them are listed here, whatever a transaction has room for"
+    );
 }

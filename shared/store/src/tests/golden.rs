@@ -290,7 +290,7 @@ fn purchases() -> Vec<(&'static str, Vec<Write>)> {
     };
     let units = |text: &str| text.parse::<Incoming>().unwrap();
     let (twelve, seven) = (units("12@20840"), units("7@-"));
-    let seen = |backorders| OnOrder { generation: 4, backorders, ..OnOrder::default() };
+    let marked = |backorders| OnOrder { generation: 4, backorders, ..OnOrder::default() };
     let pool = stock_in_the_pool();
     let home = |free, shortfall| Bucket {
         free,
@@ -315,8 +315,8 @@ fn purchases() -> Vec<(&'static str, Vec<Write>)> {
         ("on_order_remove", vec![purchase::remove(&tea, &sent.id, seven, Never)]),
         ("on_order_add_where_it_may_be_promised", vec![purchase::add(&tea, &sent.id, twelve, Closed)]),
         ("on_order_first_mark", vec![purchase::mark(&tea, None, Open)]),
-        ("on_order_mark", vec![purchase::mark(&tea, Some(&seen(Never)), Open)]),
-        ("on_order_mark_again", vec![purchase::mark(&tea, Some(&seen(Open)), Closed)]),
+        ("on_order_mark", vec![purchase::mark(&tea, Some(&marked(Never)), Open)]),
+        ("on_order_mark_again", vec![purchase::mark(&tea, Some(&marked(Open)), Closed)]),
         ("incoming_open", vec![incoming::open(&pool, 12)]),
         ("incoming_follow", vec![incoming::follow(&pool, &home(5, 0), next(7, 0, 4))]),
         ("incoming_follow_and_owe", vec![incoming::follow(&pool, &home(5, 0), next(0, 2, 3))]),

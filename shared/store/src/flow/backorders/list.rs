@@ -58,11 +58,8 @@ impl Store {
         let mut items: Vec<Backorder> = Vec::new();
         let mut looked: Option<Sku> = from.as_ref().map(|place| place.sku.clone());
         // The SKU in which the last page ended comes first; then those behind it.
-        let mut pools: Option<BTreeSet<Sku>> = match (sku, &from) {
-            (Some(sku), _) => Some([sku.clone()].into()),
-            (None, Some(Place { sku, after: Some(_) })) => Some([sku.clone()].into()),
-            (None, _) => None,
-        };
+        let begun = from.as_ref().filter(|place| place.after.is_some()).map(|place| &place.sku);
+        let mut pools: Option<BTreeSet<Sku>> = sku.or(begun).map(|sku| [sku.clone()].into());
         for _ in 0..MAX_PAGES {
             let next = match pools.take() {
                 Some(pools) => pools,

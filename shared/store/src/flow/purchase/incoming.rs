@@ -58,7 +58,7 @@ impl Store {
             let expected = change(before, order, &sku);
             (sku, Follower { view, expected, served: nothing_came })
         });
-        self.pools_follow_all(order, followers.collect(), writes).await
+        Box::pin(self.pools_follow_all(order, followers.collect(), writes)).await
     }
 
     /// Divides what came of an order between those who wait and the stock.
@@ -84,7 +84,7 @@ impl Store {
             let expected = change(Some(before), order, &sku);
             (sku, Follower { view, expected, served })
         });
-        self.pools_follow_all(order, followers.collect(), writes).await
+        Box::pin(self.pools_follow_all(order, followers.collect(), writes)).await
     }
 
     async fn pools_follow_all(
@@ -139,7 +139,8 @@ impl Store {
         if pooled.is_empty() {
             return Ok(BTreeMap::new());
         }
-        let views = self.tidied(&pooled).await?;
+        // Boxed, as the rest is: most orders have no pool, and their futures are no larger for those that have.
+        let views = Box::pin(self.tidied(&pooled)).await?;
         Ok(views.into_iter().map(|view| (view.stock.sku.clone(), view)).collect())
     }
 

@@ -65,8 +65,8 @@ async fn each_condition_of_a_pool() {
         check(&bench, &format!("{name}: another generation"), &key, later, write(), false).await;
         let split = changed(|home| home.next_child += 1, seen.clone());
         check(&bench, &format!("{name}: another child"), &key, split, write(), false).await;
-        let owes = changed(|home| home.shortfall += 1, seen.clone());
-        check(&bench, &format!("{name}: more is owed"), &key, owes, write(), false).await;
+        let short = changed(|home| home.shortfall += 1, seen.clone());
+        check(&bench, &format!("{name}: more is owed"), &key, short, write(), false).await;
         if owed > 0 {
             let covered = changed(|home| home.shortfall = 0, seen.clone());
             check(&bench, &format!("{name}: nothing is owed"), &key, covered, write(), false).await;
@@ -99,12 +99,12 @@ async fn each_condition_of_what_may_be_promised() {
             check(&bench, &name("mark"), &key, stored(&with(&[five], 4, marked)), mark, applies).await;
         }
     }
-    let seen = |backorders: Backorders| with(&[five], 4, backorders);
-    let mark = || writes::mark(&tea(), Some(&seen(Never)), Open);
+    let before = |backorders: Backorders| with(&[five], 4, backorders);
+    let mark = || writes::mark(&tea(), Some(&before(Never)), Open);
     check(&bench, "mark: another generation", &key, stored(&with(&[five], 5, Never)), mark(), false).await;
     check(&bench, "mark: not there", &key, None, mark(), false).await;
     let first = || writes::mark(&tea(), None, Open);
     check(&bench, "first mark", &key, None, first(), true).await;
     assert_eq!(bench.store.on_order(&tea()).await.unwrap(), with(&[], 1, Open));
-    check(&bench, "first mark: it is there", &key, stored(&seen(Never)), first(), false).await;
+    check(&bench, "first mark: it is there", &key, stored(&before(Never)), first(), false).await;
 }
