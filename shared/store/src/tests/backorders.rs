@@ -577,11 +577,14 @@ async fn an_order_of_the_most_lines_is_sent_canceled_and_received_in_parts() {
         let lines: Vec<&str> = lines.iter().map(String::as_str).collect();
         bench.store.reserve(&accepting(Kind::Reservation, &format!("k{n}"), &lines)).await.unwrap();
     }
-    let of = |count: usize| skus.iter().take(count).map(|sku| (sku.as_str(), 1)).collect::<Vec<_>>();
-    let receive = async |key: &str, count| bench.store.receive_purchase_order(&receipt(key, "all", &of(count))).await;
-    let too_many = refusal(receive("many", MAX_AWAITED_LINES + 1).await.unwrap_err());
+    let of = |count: usize, units| skus.iter().take(count).map(|sku| (sku.as_str(), units)).collect::<Vec<_>>();
+    let receive = async |count, units| {
+        bench.store.receive_purchase_order(&receipt(&format!("{count}-{units}"), "all", &of(count, units))).await
+    };
+    // One of each is waited for, and one is not: that is five items for each.
+    let too_many = refusal(receive(MAX_AWAITED_LINES + 1, 2).await.unwrap_err());
     assert!(matches!(too_many, Refusal::InvalidRequest { errors } if errors[0].field == "lines"));
-    receive("some", MAX_AWAITED_LINES).await.unwrap().unwrap();
+    receive(MAX_AWAITED_LINES, 1).await.unwrap().unwrap();
     bench.assert_sound().await;
     // An ERP says what has come in all, and goes on until it is booked.
     let come: BTreeMap<Sku, u64> = skus.iter().take(25).map(|sku| (sku.parse().unwrap(), 2)).collect();
