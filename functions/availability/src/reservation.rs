@@ -1,12 +1,13 @@
 //! `GET /v1/reservations/{id}`: where a reservation stands. One whose time is over reads `expired`, closed or not.
 
 use http::{Problem, Request, Response, view::ReservationView};
-use runtime::{App, problem};
+use runtime::{App, problem, promised_days};
 
 pub(crate) async fn read(app: &App, request: &Request) -> Result<Response, Problem> {
     let id = http::parse(request, |input| input.path("id"))?;
     let reservation = app.store.reservation(&id).await.map_err(problem)?;
-    Ok(Response::ok(&ReservationView::new(&reservation, app.now())))
+    let days = promised_days(app, &reservation, false).await;
+    Ok(Response::ok(&ReservationView::new(&reservation, app.now()).expecting(&days)))
 }
 
 #[cfg(test)]

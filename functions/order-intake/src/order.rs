@@ -9,7 +9,7 @@ use domain::{
 use http::{
     Input, Problem, Request,
     cart::{self, LineBody, SkuFields},
-    json::{Field, List, Text},
+    json::{Field, Flag, List, Text},
 };
 use serde::Deserialize;
 
@@ -19,6 +19,7 @@ struct Body {
     channel: Text,
     order_id: Text,
     session_id: Text,
+    accept_backorder: Flag,
     lines: List<LineBody>,
     reservation_id: Text,
 }
@@ -50,6 +51,7 @@ pub(crate) fn read(request: &Request) -> Result<Wanted, Problem> {
         let channel = cart::channel(input, body.channel);
         let order_id = input.optional("order_id", body.order_id);
         let session_id = input.optional("session_id", body.session_id);
+        let accepts_backorder = cart::accepts_backorder(input, body.accept_backorder);
         let (cart, skus) = cart::read(input, body.lines)?;
         let wanted = ReservationRequest {
             id: ReservationId::derive(request.caller(), &key?),
@@ -60,6 +62,7 @@ pub(crate) fn read(request: &Request) -> Result<Wanted, Problem> {
             hold_seconds: MIN_HOLD_SECONDS,
             order_id,
             session_id,
+            accepts_backorder,
         };
         Some(Wanted { order: QueuedOrder::Sale(wanted), skus, later })
     })
@@ -72,6 +75,7 @@ fn confirmation(input: &mut Input<'_>, body: Body) -> Option<(ReservationId, Opt
     let given = [
         ("channel", body.channel != Field::Absent),
         ("session_id", body.session_id != Field::Absent),
+        ("accept_backorder", body.accept_backorder != Field::Absent),
         ("lines", body.lines != Field::Absent),
     ];
     for (field, _) in given.into_iter().filter(|(_, given)| *given) {
@@ -99,6 +103,13 @@ mod tests {
             (sale.kind, sale.cart.lines()[0].to_string(), wanted.later),
             (Kind::Order, "tea=3".to_owned(), false)
         );
+        assert!(!sale.accepts_backorder);
+        let QueuedOrder::Sale(sale) =
+            read_body(&body.replace("{\"order_id\"", "{\"accept_backorder\": true, \"order_id\"")).unwrap().order
+        else {
+            panic!("no sale")
+        };
+        assert!(sale.accepts_backorder);
         let later = Sample::new("POST /v1/orders").header("Prefer", "respond-async").body(body).request();
         assert!(read(&later).unwrap().later);
     }
@@ -121,9 +132,9 @@ mod tests {
         let (id, order_id) = ("0123456789abcdef".parse().unwrap(), Some("o-1".parse().unwrap()));
         assert_eq!(wanted.order, QueuedOrder::Confirmation { id, order_id });
         let problem =
-            read_body(r#"{"reservation_id": "short", "channel": "own", "session_id": "s", "lines": []}"#).unwrap_err();
+            read_body(r#"{"reservation_id": "short", "channel": "own", "session_id": "s", "accept_backorder": true, "lines": []}"#).unwrap_err();
         let fields: Vec<&str> = problem.errors().iter().map(|error| error.field.as_str()).collect();
-        assert_eq!(fields, ["reservation_id", "channel", "session_id", "lines"]);
+        assert_eq!(fields, ["reservation_id", "channel", "session_id", "accept_backorder", "lines"]);
     }
 
     #[test]

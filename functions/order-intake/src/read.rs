@@ -4,13 +4,14 @@
 
 use domain::{ids::ReservationId, order::OrderState, refusal::Refusal};
 use http::{Problem, Request, Response, view::OrderView};
-use runtime::{App, problem};
+use runtime::{App, problem, promised_days};
 
 pub(crate) async fn read(app: &App, request: &Request) -> Result<Response, Problem> {
     let Id(id) = http::parse(request, |input| input.path("id"))?;
     if let Ok(id) = id.parse::<ReservationId>() {
         let order = app.store.order(&id).await.map_err(problem)?;
-        return Ok(Response::ok(&OrderView::new(&order)));
+        let days = promised_days(app, &order, false).await;
+        return Ok(Response::ok(&OrderView::new(&order).expecting(&days)));
     }
     let order = app.orders.read(&id).ok_or(Refusal::UnknownOrder)?;
     let state = app.store.queued_order(&order).await.map_err(|fault| problem(fault.into()))?;
@@ -18,7 +19,10 @@ pub(crate) async fn read(app: &App, request: &Request) -> Result<Response, Probl
         OrderState::Queued => {
             Ok(Response::ok(&OrderView::queued(&id, order.issued_at)).retry_after(order.retry_after_seconds(app.now())))
         }
-        OrderState::Confirmed(record) => Ok(Response::ok(&OrderView::confirmed(&id, order.issued_at, &record))),
+        OrderState::Confirmed(record) => {
+            let days = promised_days(app, &record, false).await;
+            Ok(Response::ok(&OrderView::confirmed(&id, order.issued_at, &record).expecting(&days)))
+        }
         OrderState::Rejected { record, refusal } => {
             Ok(Response::ok(&OrderView::rejected(&id, order.issued_at, &record, refusal)))
         }

@@ -3,11 +3,12 @@
 
 use domain::order::QueuedOrder;
 use http::{Problem, Response, view::OrderView};
-use runtime::{App, problem, problem_naming};
+use runtime::{App, problem, problem_naming, promised_days};
 
 use crate::order::Wanted;
 
 pub(crate) async fn sell(app: &App, wanted: Wanted) -> Result<Response, Problem> {
+    let is_payment = matches!(wanted.order, QueuedOrder::Confirmation { .. });
     let (order, replayed) = match &wanted.order {
         QueuedOrder::Sale(request) => {
             let naming = |failure| problem_naming(failure, |sku| wanted.skus.field(sku));
@@ -19,5 +20,6 @@ pub(crate) async fn sell(app: &App, wanted: Wanted) -> Result<Response, Problem>
         }
     };
     let location = format!("/v1/orders/{}", order.id);
-    Ok(Response::created(&OrderView::new(&order)).location(location).replayed(replayed))
+    let days = promised_days(app, &order, !replayed && !is_payment).await;
+    Ok(Response::created(&OrderView::new(&order).expecting(&days)).location(location).replayed(replayed))
 }

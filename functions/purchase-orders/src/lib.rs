@@ -1,6 +1,7 @@
-//! Purchase orders: from a draft to the shelf; and which ERP they go to. One endpoint, one file.
+//! Purchase orders: from a draft to the shelf, who waits for what they bring, and which ERP they go to. One endpoint, one file.
 
 mod acknowledge;
+mod backorders;
 mod cancel;
 mod create;
 mod erp;
@@ -36,6 +37,7 @@ pub async fn handle(app: &App, request: &Request) -> Response {
         "POST /v1/purchase-orders/{id}/receive" => receive::receive(app, request).await,
         "POST /v1/purchase-orders/{id}/cancel" => cancel::cancel(app, request).await,
         "POST /v1/purchase-orders/{id}/retry" => retry::retry(app, request).await,
+        "GET /v1/backorders" => backorders::list(app, request).await,
         "PUT /v1/erp" => save_erp::save(app, request).await,
         "GET /v1/erp" => read_erp::read(app, request).await,
         _ => Err(Problem::not_found()),

@@ -3,7 +3,7 @@
 //! | comes | is done |
 //! |---|---|
 //! | sales | each is counted to its day, once |
-//! | SKUs with other units, or others on their way | each is looked at: an alert may open or close |
+//! | SKUs with other units, or others on their way | each is looked at: an alert may open or close; units that came for promises which ended are moved to the stock |
 //! | an alert that has opened | its purchase order is opened, if its rule says so; then somebody is told; then that is written down |
 //! | a tick, each hour | every SKU with terms is looked at, and every open alert of which nobody was told is acted upon |
 //!
@@ -55,9 +55,15 @@ pub async fn handle(app: &App, event: Value) -> Result<Value, Failed> {
     Ok(serde_json::to_value(handle_batch(app, event).await).map_err(MalformedEvent::from)?)
 }
 
-/// Looks at one SKU.
+/// Looks at one SKU. First what came for those who wait no longer is moved to where it can be sold: the look then counts it there.
 async fn look(app: &App, sku: &Sku) -> Result<Option<Reviewed>, Failure> {
-    let looking = app.store.review_replenishment(sku);
+    let looking = async {
+        let moved = app.store.tend_backorders(sku).await?;
+        if moved > 0 {
+            tracing::info!(%sku, moved, "set aside for nobody any more");
+        }
+        app.store.review_replenishment(sku).await
+    };
     tokio::time::timeout(PATIENCE, looking).await.unwrap_or_else(|_| {
         Err(Fault::Unavailable { operation: "look at a SKU", reason: "it took too long".to_owned() }.into())
     })

@@ -13,7 +13,7 @@ use domain::{
 use http::{
     Input,
     input::within,
-    json::{Decimal, Field, Nested, Text, Whole},
+    json::{Decimal, Field, Flag, Nested, Text, Whole},
 };
 use serde::Deserialize;
 
@@ -32,6 +32,7 @@ pub(crate) struct Body {
     minimum_order: Whole,
     cover_days: Whole,
     economic_order: Nested<EconomicBody>,
+    backorder: Flag,
 }
 
 #[derive(Default, Deserialize)]
@@ -69,6 +70,10 @@ pub(crate) fn settings(input: &mut Input<'_>, body: Body) -> Option<Settings> {
         minimum: units(input, "minimum_order", body.minimum_order).unwrap_or(any_number().minimum),
     };
     let order = order(input, body.cover_days, body.economic_order);
+    let backorder = match body.backorder {
+        Field::Absent => Some(false),
+        given => input.given("backorder", given),
+    };
     Some(Settings {
         window_days: window.unwrap_or(DEFAULT_WINDOW_DAYS),
         lead_time_deviation_hundredths: deviation?,
@@ -77,6 +82,7 @@ pub(crate) fn settings(input: &mut Input<'_>, body: Body) -> Option<Settings> {
         unit_cost,
         order: order?,
         supplies: of_supplier,
+        backorder: backorder?,
         ..Settings::new(lead_time?, safety_stock?)
     })
 }

@@ -73,10 +73,11 @@ mod tests {
     fn everything_can_be_said() {
         let body = r#"{"lead_time_days": 7, "lead_time_deviation_days": 1.25, "window_days": 90,
             "safety_stock": {"service_level": 0.95}, "on_alert": "send", "supplier": "Leaf & Co",
-            "unit_cost_minor": 450, "currency": "EUR", "pack_size": 24, "minimum_order": 48,
+            "unit_cost_minor": 450, "currency": "EUR", "pack_size": 24, "minimum_order": 48, "backorder": true,
             "economic_order": {"order_cost_minor": 2500, "holding_cost_minor": 90}}"#;
         let settings = read(&sample(body)).unwrap().settings;
         assert_eq!((settings.lead_time_deviation_hundredths, settings.window_days), (125, 90));
+        assert!(settings.backorder);
         let level = ServiceLevel::from_ten_thousandths(9_500).unwrap();
         assert_eq!((settings.safety_stock, settings.on_alert), (SafetyStock::ServiceLevel(level), OnAlert::Send));
         assert_eq!(settings.unit_cost.unwrap().minor, 450);
@@ -103,6 +104,7 @@ mod tests {
             (format!(r#"{{{good}, "on_alert": "order"}}"#), &["on_alert"]),
             (format!(r#"{{{good}, "unit_cost_minor": 5}}"#), &["currency"]),
             (format!(r#"{{{good}, "currency": "EUR"}}"#), &["unit_cost_minor"]),
+            (format!(r#"{{{good}, "backorder": "yes"}}"#), &["backorder"]),
             (format!(r#"{{{good}, "pack_size": 0, "minimum_order": 0}}"#), &["pack_size", "minimum_order"]),
             (
                 format!(

@@ -51,6 +51,7 @@ struct TermsView<'a> {
     currency: Option<&'a str>,
     pack_size: u64,
     minimum_order: u64,
+    backorder: bool,
     #[serde(flatten)]
     order: OrderView,
 }
@@ -96,6 +97,8 @@ struct SightView {
     reserved: u64,
     shortfall: u64,
     on_order: u64,
+    /// Of those, units that somebody was promised.
+    backordered: u64,
     position: i64,
 }
 
@@ -137,6 +140,7 @@ impl<'a> TermsView<'a> {
             currency: cost.map(|cost| cost.currency.as_str()),
             pack_size: settings.supplies.pack.units(),
             minimum_order: settings.supplies.minimum.units(),
+            backorder: settings.backorder,
             order: match settings.order {
                 Rule::CoverDays(days) => OrderView::CoverDays(days),
                 Rule::Economic { order_cost_minor, holding_cost_minor } => {
@@ -198,6 +202,7 @@ impl SightView {
             reserved: sight.reserved,
             shortfall: sight.shortfall,
             on_order: sight.on_order,
+            backordered: sight.promised,
             position: sight.position(),
         }
     }

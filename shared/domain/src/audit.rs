@@ -8,7 +8,7 @@
 //! | `I2` | the units of confirmed reservations = sold + the holds that a confirmed reservation names: each sale counted once |
 //! | `I3` | every hold that an active reservation names is in its bucket: no sale without a unit |
 //! | `I4` | a reservation's allocations sum exactly to its lines, or it has none and owns nothing; none is sold once more under its successor's id |
-//! | `I6` | what is on its way of a SKU is what its purchase orders are still to bring |
+//! | `I6` | what is on its way of a SKU is what its purchase orders are still to bring; where it may be promised, its pool was given that, and what has arrived for promises |
 //! | `I5` | *at rest only*: no hold is over unless a confirmed reservation names it: nothing leaks |
 //!
 //! That nothing is negative needs no check here: decoding refuses a negative number.
@@ -20,7 +20,7 @@ use std::{
 
 use crate::{
     bucket::{Bucket, BucketId, Hold, StockId},
-    ids::{PurchaseOrderId, ReservationId, Sku},
+    ids::{Channel, PurchaseOrderId, ReservationId, Sku},
     movement::Movement,
     purchase::{Incoming, OnOrder, PurchaseOrder},
     reservation::{Reservation, Status},
@@ -70,6 +70,8 @@ pub struct Report {
     pub reservations: BTreeMap<&'static str, u64>,
     /// Units that nobody holds.
     pub free: u64,
+    /// Units that are to come and that nobody was promised.
+    pub incoming: u64,
     /// Units held.
     pub held: u64,
     /// Units settled as sold.
@@ -147,6 +149,7 @@ impl Audit {
         report.violations.extend(self.lost_children());
         report.violations.extend(self.reservations.values().flat_map(|record| self.record(record)));
         report.violations.extend(self.on_their_way());
+        report.violations.extend(self.promisable());
         if at_rest {
             report.violations.extend(self.leaks(now));
         }
@@ -189,8 +192,9 @@ impl Audit {
             movements: self.movements,
             ..Report::default()
         };
-        for sums in sums.values() {
-            report.free += sums.free;
+        for (stock, sums) in sums {
+            let free = if stock.channel.is_incoming() { &mut report.incoming } else { &mut report.free };
+            *free += sums.free;
             report.held += sums.held;
             report.sold += sums.sold;
             report.shortfall += sums.shortfall;
@@ -301,6 +305,31 @@ impl Audit {
             .collect()
     }
 
+    /// The pools of what is to come: each has what is on its way and what has arrived for promises, and is there where it may be promised.
+    fn promisable(&self) -> Vec<Violation> {
+        let homes = self.buckets.iter().filter(|(id, _)| id.stock.channel.is_incoming() && id.child.is_none());
+        let homes: BTreeMap<&Sku, u64> =
+            homes.map(|(id, bucket)| (&id.stock.sku, bucket.home().map_or(0, |home| home.arrived))).collect();
+        let marked = self.on_order.iter().filter(|(_, on_order)| on_order.backorders.has_pool()).map(|(sku, _)| sku);
+        let skus: BTreeSet<&Sku> = homes.keys().copied().chain(marked).collect();
+        let violations = skus.into_iter().filter_map(|sku| {
+            let on_order = self.on_order.get(sku);
+            let stock = StockId { sku: sku.clone(), channel: Channel::incoming() };
+            let moved = self.moved.get(&stock).copied().unwrap_or_default();
+            let expected = on_order.map_or(0, OnOrder::units);
+            let detail = match (homes.get(sku), on_order.is_some_and(|on_order| on_order.backorders.has_pool())) {
+                (Some(arrived), true) if moved == i128::from(expected) + i128::from(*arrived) => return None,
+                (Some(arrived), true) => {
+                    format!("its pool was given {moved}, but {expected} are on their way and {arrived} have arrived")
+                }
+                (Some(_), false) => "it has a pool of what is to come, which follows no order".to_owned(),
+                (None, _) => "it may be promised before it comes, but has no pool".to_owned(),
+            };
+            Some(Violation { invariant: "I6", subject: stock.to_string(), detail })
+        });
+        violations.collect()
+    }
+
     /// The holds that nobody owns any more: where they are, of whom, and what.
     pub fn leaked(&self, now: Timestamp) -> impl Iterator<Item = (&BucketId, &ReservationId, &Hold)> {
         let holds =
@@ -330,7 +359,7 @@ mod tests {
     use super::*;
     use crate::{
         bucket::{Home, Role},
-        ids::{Caller, Channel, Fingerprint, MovementId},
+        ids::{Caller, Fingerprint, MovementId},
         movement::MovementKind,
         reservation::{CancelReason, Kind},
     };
@@ -506,6 +535,7 @@ mod tests {
             holds: 3,
             movements: 4,
             reservations: [("active", 1), ("confirmed", 3), ("expired", 1)].into(),
+            incoming: 0,
             free: 7 + 3,
             held: 2 + 4 + 3,
             sold: 5 + 6 + 2,
@@ -561,7 +591,11 @@ mod tests {
     fn what_is_on_its_way_is_what_orders_bring() {
         let order = crate::purchase::tests::order(crate::purchase::Status::Sent, &["milk=3/3", "tea=12/5"]);
         let tea: Sku = "tea".parse().unwrap();
-        let entry = |text: &str| OnOrder { orders: [(order.id.clone(), text.parse().unwrap())].into(), generation: 1 };
+        let entry = |text: &str| OnOrder {
+            orders: [(order.id.clone(), text.parse().unwrap())].into(),
+            generation: 1,
+            ..OnOrder::default()
+        };
         let broken = |order: Option<&PurchaseOrder>, on_order: Option<OnOrder>| {
             let mut audit = Audit::default();
             if let Some(order) = order {
@@ -588,6 +622,58 @@ mod tests {
         ] {
             let expected: Vec<String> = expected.into_iter().map(|detail| format!("{subject}: {detail}")).collect();
             assert_eq!(broken(order, on_order), expected, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_pool_has_what_is_on_its_way_and_what_has_arrived_for_promises() {
+        use crate::purchase::Backorders::{Closed, Never, Open};
+        let order = crate::purchase::tests::order(crate::purchase::Status::Sent, &["tea=12/5"]);
+        let tea: Sku = "tea".parse().unwrap();
+        let home: BucketId = "tea#incoming".parse().unwrap();
+        // Seven are to come, five have arrived: three of them are sold, and two of the rest are free.
+        let broken = |given: i64, arrived: u64, backorders, has_home: bool| {
+            let mut audit = Audit::default();
+            audit.purchase_order(order.clone());
+            let orders = [(order.id.clone(), "7@20840".parse().unwrap())].into();
+            audit.on_order(tea.clone(), OnOrder { orders, generation: 1, backorders });
+            if has_home {
+                let role = Role::Home(Home { arrived, ..Home::default() });
+                let bucket = Bucket { free: 12, holds: BTreeMap::new(), sold: 0, watermark: None, role };
+                audit.bucket(home.clone(), bucket);
+                audit.movement(&movement(home.stock.clone(), "expect", given));
+            }
+            let report = audit.report(Timestamp::from_epoch_seconds(1), true);
+            assert_eq!((report.free, report.incoming), (0, if has_home { 12 } else { 0 }));
+            let of_pools = report.violations.into_iter().filter(|violation| violation.invariant == "I6");
+            of_pools.map(|violation| violation.to_string()).collect::<Vec<_>>()
+        };
+        for (name, given, arrived, backorders, has_home, expected) in [
+            ("as it should be", 12, 5, Open, true, None),
+            ("not any more", 12, 5, Closed, true, None),
+            (
+                "arrived without a receipt",
+                12,
+                6,
+                Open,
+                true,
+                Some("its pool was given 12, but 7 are on their way and 6 have arrived"),
+            ),
+            (
+                "promised without an order",
+                13,
+                5,
+                Open,
+                true,
+                Some("its pool was given 13, but 7 are on their way and 5 have arrived"),
+            ),
+            ("not followed", 12, 5, Never, true, Some("it has a pool of what is to come, which follows no order")),
+            ("no pool", 12, 5, Open, false, Some("it may be promised before it comes, but has no pool")),
+            ("never", 12, 5, Never, false, None),
+        ] {
+            let expected: Vec<String> =
+                expected.into_iter().map(|detail| format!("I6 broken by tea#incoming: {detail}")).collect();
+            assert_eq!(broken(given, arrived, backorders, has_home), expected, "{name}");
         }
     }
 

@@ -58,6 +58,12 @@ impl StockId {
         Self { sku: self.sku.clone(), channel: Channel::shared() }
     }
 
+    /// What is to come of the same SKU, where it may be promised.
+    #[must_use]
+    pub fn incoming(&self) -> Self {
+        Self { sku: self.sku.clone(), channel: Channel::incoming() }
+    }
+
     /// The home bucket.
     #[must_use]
     pub fn home(&self) -> BucketId {
@@ -100,7 +106,7 @@ impl FromStr for BucketId {
             return Err(malformed());
         }
         let sku = sku.parse().map_err(|_| malformed())?;
-        let channel = channel.parse().map_err(|_| malformed())?;
+        let channel = Channel::stored(channel).map_err(|_| malformed())?;
         Ok(Self { stock: StockId { sku, channel }, child })
     }
 }
@@ -189,6 +195,8 @@ pub struct Home {
     /// The channel has given its quota up and sells from the shared stock. A home is never deleted, for what was sold from it and the
     /// watermark stay true; what shoppers hold in it ends here as well.
     pub joined: bool,
+    /// Only in an incoming pool: units that have come and were set aside for those that are held or sold here.
+    pub arrived: u64,
 }
 
 impl Home {
@@ -241,7 +249,7 @@ mod tests {
 
     #[test]
     fn bucket_ids_and_holds_read_back_what_they_write() {
-        for text in ["tea#own", "tea-1.kg#amazon#7"] {
+        for text in ["tea#own", "tea-1.kg#amazon#7", "tea#incoming"] {
             assert_eq!(text.parse::<BucketId>().unwrap().to_string(), text);
         }
         for text in ["3@1763890000", "1000000@1763890000"] {

@@ -380,6 +380,7 @@ mod tests {
             hold_seconds: MIN_HOLD_SECONDS,
             order_id: None,
             session_id: None,
+            accepts_backorder: false,
         }
     }
 

@@ -67,8 +67,10 @@ text_id! {
 
 text_id! {
     /// Where a unit is sold: `own`, `amazon`, … 1 to 32 characters of `a-z 0-9 _ -`.
+    /// `incoming` is none: those are units that have not come, and nobody outside names their pool.
     Channel, MAX_CHANNEL_CHARS, |c| c.is_ascii_lowercase() || c.is_ascii_digit() || matches!(c, '_' | '-'),
-    "1 to 32 characters of a-z 0-9 _ -"
+    |text| text != INCOMING,
+    "1 to 32 characters of a-z 0-9 _ -, and not incoming"
 }
 
 text_id! {
@@ -109,6 +111,18 @@ impl Reason {
         Self(format!("purchase order {order}"))
     }
 
+    /// Why what is on its way of a SKU can be promised from now on.
+    #[must_use]
+    pub(crate) fn of_backorders() -> Self {
+        Self("may be sold before it comes".to_owned())
+    }
+
+    /// Why units that were set aside for promises are sold as any others.
+    #[must_use]
+    pub(crate) fn of_surplus() -> Self {
+        Self("came for promises that stand no longer".to_owned())
+    }
+
     /// Why units of a marketplace's order come back. Two names of these lengths, none of them with a control character, are always short
     /// enough.
     #[must_use]
@@ -117,7 +131,30 @@ impl Reason {
     }
 }
 
+/// The channel of [`Channel::incoming`].
+const INCOMING: &str = "incoming";
+
 impl Channel {
+    /// The units that purchase orders are to bring, where they may be sold before they come; see [`crate::purchase::backorder`].
+    #[must_use]
+    pub fn incoming() -> Self {
+        Self(INCOMING.to_owned())
+    }
+
+    /// Whether this names what is to come, and not a place where something is.
+    #[must_use]
+    pub fn is_incoming(&self) -> bool {
+        self.0 == INCOMING
+    }
+
+    /// A channel as the table and the queues name it: [`Channel::incoming`] is one there.
+    ///
+    /// # Errors
+    /// [`IdError`] when it is none.
+    pub fn stored(text: &str) -> Result<Self, IdError> {
+        if text == INCOMING { Ok(Self::incoming()) } else { text.parse() }
+    }
+
     /// The merchant's own store, where nothing else is said.
     #[must_use]
     pub fn own() -> Self {
@@ -365,6 +402,18 @@ impl MovementId {
     pub fn of_receipt(receipt: &ReceiptId, part: usize) -> Self {
         Self(digest("receipt-line", &[receipt.as_str(), &part.to_string()]))
     }
+
+    /// The movement by which the incoming pool of a SKU follows an order to this version of it. There is one of each version at most.
+    #[must_use]
+    pub fn of_expected(order: &PurchaseOrderId, sku: &Sku, version: u64) -> Self {
+        Self(digest("expected", &[order.as_str(), sku.as_str(), &version.to_string()]))
+    }
+
+    /// The movement by which the incoming pool of a SKU begins with what is on its way.
+    #[must_use]
+    pub fn of_first_expected(sku: &Sku) -> Self {
+        Self(digest("first expected", &[sku.as_str()]))
+    }
 }
 
 impl ExtensionId {
@@ -414,6 +463,15 @@ mod tests {
         {
             assert_eq!(channel.is_shared(), shared, "{channel}");
         }
+    }
+
+    #[test]
+    fn what_is_to_come_has_a_name_in_the_table_only() {
+        assert!("incoming".parse::<Channel>().is_err());
+        assert_eq!(Channel::stored("incoming"), Ok(Channel::incoming()));
+        assert_eq!(Channel::stored("ebay"), "ebay".parse());
+        assert!(Channel::stored("Own").is_err());
+        assert!(Channel::incoming().is_incoming() && !Channel::shared().is_incoming());
     }
 
     #[test]

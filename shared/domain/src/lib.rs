@@ -22,7 +22,7 @@
 //! | [`group_commit`] | many queued orders decided with one write for each bucket |
 //! | [`resolve`] | what becomes of a hold once its reservation is known |
 //! | [`movement`], [`stock`] | the merchant's side: receipts, corrections, counts, shortfalls |
-//! | [`purchase`] | what is ordered from suppliers: its way from a draft to the shelf, and what is to come of a SKU |
+//! | [`purchase`] | what is ordered from suppliers: its way from a draft to the shelf, and what is to come of a SKU, and who waits for it |
 //! | [`erp`] | the merchant's ERP, and what there is in it of a purchase order |
 //! | [`transfer`], [`quota`], [`redistribution`] | units that change channels: by hand, to a number for each channel, by a rule |
 //! | [`replenishment`] | what sells, when to order, and the one alert that says so |

@@ -118,6 +118,10 @@ pub const MAX_SUPPLIER_CHARS: usize = 100;
 /// the SKU, and once the order. DynamoDB takes 100 items in one.
 pub const MAX_PURCHASE_LINES: usize = 33;
 
+/// Lines of one receipt where some may have been promised before they came: for each line also the pool of what is to come, and the movement
+/// by which it follows.
+pub const MAX_AWAITED_LINES: usize = 19;
+
 /// Purchase orders of one SKU that are on their way at once. Each is about 30 bytes of one item, which availability reads: 100 of them
 /// are less than 4 KB, one read unit.
 pub const MAX_ORDERS_ON_THEIR_WAY: usize = 100;
@@ -194,6 +198,11 @@ mod tests {
         }
         assert!(MAX_PURCHASE_LINES as u64 * MAX_QUANTITY * MAX_UNIT_COST_MINOR < 1 << 53, "a sum is exact in JSON");
         assert_eq!(1 + 3 * MAX_PURCHASE_LINES, 100, "a receipt of all lines is one transaction");
+        assert_eq!(
+            1 + 5 * MAX_AWAITED_LINES,
+            96,
+            "and one of lines that are waited for, with one more it would not be"
+        );
         assert_eq!(MAX_BODY_BYTES, 65_536, "a body, 64 KiB, in bytes");
     }
 

@@ -22,9 +22,11 @@ pub enum MovementKind {
     Return(Quantity),
     /// Units changed channels; see [`crate::transfer`]. One of a pair: what leaves one channel arrives in another.
     Transfer(Shift),
+    /// In an incoming pool: so many more units, or fewer, are on their way or set aside for those who wait.
+    Expect(Shift),
 }
 
-/// How many units changed channels, signed: they arrived, or they left. Never 0. A quota may move more units at once than anybody can
+/// How many units changed channels or are expected, signed: they arrived, or they left. Never 0. A quota may move more units at once than anybody can
 /// ask for in one line: all that were ever received.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub struct Shift(i64);
@@ -78,6 +80,7 @@ impl MovementKind {
             Self::Count(_) => "count",
             Self::Return(_) => "return",
             Self::Transfer(_) => "transfer",
+            Self::Expect(_) => "expect",
         }
     }
 
@@ -88,7 +91,7 @@ impl MovementKind {
             Self::Receive(quantity) | Self::Return(quantity) => quantity.units().cast_signed(),
             Self::Adjust(correction) => correction.units(),
             Self::Count(counted) => counted.cast_signed(),
-            Self::Transfer(shift) => shift.units(),
+            Self::Transfer(shift) | Self::Expect(shift) => shift.units(),
         }
     }
 
@@ -101,6 +104,7 @@ impl MovementKind {
             "adjust" => Some(Self::Adjust(Correction::new(quantity).ok()?)),
             "count" => Some(Self::Count(u64::try_from(quantity).ok().filter(|counted| *counted <= MAX_QUANTITY)?)),
             "transfer" => Some(Self::Transfer(Shift::new(quantity)?)),
+            "expect" => Some(Self::Expect(Shift::new(quantity)?)),
             _ => None,
         }
     }
@@ -192,6 +196,8 @@ mod tests {
             ("return", 1),
             ("transfer", -1),
             ("transfer", 2_000_000),
+            ("expect", -1),
+            ("expect", 33_000_000),
         ] {
             let kind = MovementKind::from_parts(word, quantity).unwrap();
             assert_eq!((kind.word(), kind.quantity()), (word, quantity));
@@ -208,6 +214,7 @@ mod tests {
             ("return", 0),
             ("return", -1),
             ("transfer", 0),
+            ("expect", 0),
             ("x", 1),
         ] {
             assert_eq!(MovementKind::from_parts(word, quantity), None, "{word} {quantity}");

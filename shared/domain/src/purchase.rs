@@ -1,9 +1,10 @@
 //! What is ordered from suppliers: purchase orders, and what is on its way of a SKU because of them.
 //!
 //! `draft → sent → acknowledged → partially received → received`, or `canceled` from any of them but the last. Only from `sent` on, and
-//! until the end, its units are on their way. How one status follows from another is [`step`]; what a SKU may expect is [`on_order`]; how
-//! much to order is [`sizing`]; what becomes of it in the merchant's ERP is [`erp`](mod@erp).
+//! until the end, its units are on their way. How one status follows from another is [`step`]; what a SKU may expect is [`on_order`],
+//! and who was promised what of it [`backorder`]; how much to order is [`sizing`]; what becomes of it in the merchant's ERP is [`erp`](mod@erp).
 
+pub mod backorder;
 pub mod erp;
 pub mod on_order;
 pub mod sizing;
@@ -20,7 +21,7 @@ use crate::{
     time::{Day, Timestamp},
 };
 
-pub use on_order::{Arrival, Incoming, OnOrder};
+pub use on_order::{Arrival, Backorders, Incoming, OnOrder};
 pub use step::{Receipt, Step};
 
 /// Where a purchase order stands.

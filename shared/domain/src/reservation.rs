@@ -265,7 +265,20 @@ impl Reservation {
             // Only a hold of it was ever seen: what was wanted stands in the successor alone.
             return Self { id: self.id, order_id, ..successor };
         }
-        Self { order_id, status: successor.status, ..self }
+        Self { order_id, status: successor.status, allocations: successor.allocations, ..self }
+    }
+
+    /// Units of a SKU that were promised from what purchase orders are to bring.
+    #[must_use]
+    pub fn backordered(&self, sku: &Sku) -> u64 {
+        let incoming = self.allocations.iter().filter(|own| own.bucket.stock.channel.is_incoming());
+        incoming.filter(|own| own.bucket.stock.sku == *sku).map(|own| own.hold.quantity.units()).sum()
+    }
+
+    /// Whether some of its units were.
+    #[must_use]
+    pub fn is_backorder(&self) -> bool {
+        self.allocations.iter().any(|own| own.bucket.stock.channel.is_incoming())
     }
 
     /// The SKUs and channel of its lines.
@@ -291,6 +304,8 @@ pub struct ReservationRequest {
     pub order_id: Option<Reference>,
     /// The shopper's session in the merchant's store.
     pub session_id: Option<Reference>,
+    /// What is not there may be taken from what purchase orders are to bring.
+    pub accepts_backorder: bool,
 }
 
 impl ReservationRequest {
@@ -306,6 +321,10 @@ impl ReservationRequest {
         let lines: Vec<String> = self.cart.lines().iter().map(ToString::to_string).collect();
         let (order, session) = (reference(&self.order_id), reference(&self.session_id));
         let mut parts = vec![self.channel.as_str(), &seconds, &order, &session];
+        if self.accepts_backorder {
+            // Nothing where it is not accepted: what was recorded before anybody could accept it is still the same request.
+            parts.push("backorder");
+        }
         parts.extend(lines.iter().map(String::as_str));
         Fingerprint::of(operation, &parts)
     }
@@ -411,6 +430,19 @@ mod tests {
     }
 
     #[test]
+    fn what_is_held_of_what_is_to_come_is_a_backorder() {
+        let plain = reservation(Status::Active, &["a=3"]);
+        let allocations = ["a#own=2@1000", "a#incoming=3@1000", "a#incoming#4=1@1000", "b#incoming=7@1000"];
+        let record = Reservation {
+            allocations: allocations.iter().map(|text| text.parse().unwrap()).collect(),
+            ..plain.clone()
+        };
+        let of = |sku: &str| record.backordered(&sku.parse().unwrap());
+        assert_eq!((of("a"), of("b"), of("c")), (4, 7, 0));
+        assert!(record.is_backorder() && !plain.is_backorder());
+    }
+
+    #[test]
     fn a_hold_is_named_by_its_bucket_its_units_and_its_end() {
         let record = reservation(Status::Active, &["a=3"]);
         for (allocation, named) in [
@@ -488,6 +520,7 @@ mod tests {
             hold_seconds: 900,
             order_id: None,
             session_id: None,
+            accepts_backorder: false,
         };
         let cart = |lines: &[&str]| Cart::new(lines.iter().map(|text| line(text)).collect()).unwrap();
         let others = [
@@ -499,6 +532,7 @@ mod tests {
             ReservationRequest { hold_seconds: 901, ..request() },
             ReservationRequest { order_id: "x".parse().ok(), ..request() },
             ReservationRequest { session_id: "x".parse().ok(), ..request() },
+            ReservationRequest { accepts_backorder: true, ..request() },
         ];
         let distinct: BTreeSet<Fingerprint> = others.iter().map(ReservationRequest::fingerprint).collect();
         assert_eq!(distinct.len(), others.len());

@@ -10,7 +10,7 @@ use serde::Deserialize;
 
 use crate::{
     Input,
-    json::{List, Text, Whole},
+    json::{Field, Flag, List, Text, Whole},
 };
 
 /// One line of a body.
@@ -59,6 +59,14 @@ pub fn channel(input: &mut Input<'_>, channel: Text) -> Channel {
         input.refuse("channel", "must be a channel that sells; shared is the stock that belongs to none");
     }
     channel
+}
+
+/// Reads whether what is not there may be taken from what is to come: not, where nothing is said.
+pub fn accepts_backorder(input: &mut Input<'_>, accepts: Flag) -> bool {
+    match accepts {
+        Field::Absent => false,
+        given => input.given("accept_backorder", given).unwrap_or(false),
+    }
 }
 
 /// Reads the lines; those of one SKU are merged.

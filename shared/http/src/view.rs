@@ -1,12 +1,14 @@
 //! Reservations, orders and instants as the API shows them: `snake_case`, absent rather than `null`, RFC 3339 in UTC.
 
+use std::collections::BTreeMap;
+
 use domain::{
     channel::Buffer,
-    ids::Reference,
+    ids::{Reference, Sku},
     publish::Pushed,
     refusal::Refusal,
     reservation::{Line, Reservation, Status},
-    time::Timestamp,
+    time::{Day, Timestamp},
 };
 use serde::Serialize;
 
@@ -61,10 +63,30 @@ impl From<Pushed> for PublishedView {
 pub struct LineView<'a> {
     sku: &'a str,
     quantity: u64,
+    /// Units of it that were promised from what purchase orders bring.
+    #[serde(skip_serializing_if = "is_zero")]
+    backordered: u64,
+    /// When those come, where they have not and that is known.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    expected_at: Option<String>,
 }
 
-fn lines(lines: &[Line]) -> Vec<LineView<'_>> {
-    lines.iter().map(|line| LineView { sku: line.sku.as_str(), quantity: line.quantity.units() }).collect()
+#[expect(clippy::trivially_copy_pass_by_ref, reason = "serde passes a reference")]
+fn is_zero(units: &u64) -> bool {
+    *units == 0
+}
+
+fn lines(record: &Reservation) -> Vec<LineView<'_>> {
+    let line = |line: &'_ Line| (line.quantity.units(), record.backordered(&line.sku));
+    let lines = record.lines.iter().map(|own| (own.sku.as_str(), line(own)));
+    lines.map(|(sku, (quantity, backordered))| LineView { sku, quantity, backordered, expected_at: None }).collect()
+}
+
+fn expecting(lines: &mut [LineView<'_>], days: &BTreeMap<Sku, Day>) {
+    for line in lines.iter_mut().filter(|line| line.backordered > 0) {
+        let day = days.iter().find(|(sku, _)| sku.as_str() == line.sku).map(|(_, day)| *day);
+        line.expected_at = day.map(|day| rfc3339(day.begins_at()));
+    }
 }
 
 fn confirmed_at(reservation: &Reservation) -> Option<String> {
@@ -101,11 +123,18 @@ impl<'a> ReservationView<'a> {
             channel: reservation.channel.as_str(),
             order_id: reservation.order_id.as_ref().map(Reference::as_str),
             session_id: reservation.session_id.as_ref().map(Reference::as_str),
-            lines: lines(&reservation.lines),
+            lines: lines(reservation),
             created_at: rfc3339(reservation.created_at),
             expires_at: rfc3339(reservation.expires_at),
             confirmed_at: confirmed_at(reservation),
         }
+    }
+
+    /// With the days on which what was promised comes, by SKU.
+    #[must_use]
+    pub fn expecting(mut self, days: &BTreeMap<Sku, Day>) -> Self {
+        expecting(&mut self.lines, days);
+        self
     }
 }
 
@@ -182,6 +211,13 @@ impl<'a> OrderView<'a> {
         Self { status: "rejected", confirmed_at: None, rejection: Some(refusal.into()), ..recorded }
     }
 
+    /// With the days on which what was promised comes, by SKU.
+    #[must_use]
+    pub fn expecting(mut self, days: &BTreeMap<Sku, Day>) -> Self {
+        expecting(&mut self.lines, days);
+        self
+    }
+
     fn recorded(id: &'a str, order: &'a Reservation) -> Self {
         Self {
             id,
@@ -189,7 +225,7 @@ impl<'a> OrderView<'a> {
             channel: Some(order.channel.as_str()),
             order_id: order.order_id.as_ref().map(Reference::as_str),
             session_id: order.session_id.as_ref().map(Reference::as_str),
-            lines: lines(&order.lines),
+            lines: lines(order),
             queued_at: None,
             created_at: Some(rfc3339(order.created_at)),
             confirmed_at: confirmed_at(order),
@@ -200,8 +236,6 @@ impl<'a> OrderView<'a> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use domain::{
         ids::{Caller, Channel, ReservationId},
         reservation::{CancelReason, Kind},
@@ -251,6 +285,25 @@ mod tests {
             })
         );
         assert_eq!(ReservationView::new(&active, now.plus_seconds(1)).status, "expired");
+    }
+
+    #[test]
+    fn what_was_promised_before_it_comes_says_so_and_when() {
+        let lines = ["milk=1", "mug=3", "tea=2"].map(|line| line.parse().unwrap()).to_vec();
+        let held =
+            ["milk#own=1@1763889300", "mug#incoming=3@1763889300", "tea#incoming=1@1763889300", "tea#own=1@1763889300"];
+        let allocations = held.iter().map(|text| text.parse().unwrap()).collect();
+        let record = Reservation { lines, allocations, ..reservation(Status::Active) };
+        let days = BTreeMap::from([("tea", 20_840), ("milk", 20_841)]);
+        let days = days.into_iter().map(|(sku, day)| (sku.parse().unwrap(), Day::from_epoch_days(day))).collect();
+        let expected = json!([
+            {"sku": "milk", "quantity": 1},
+            {"sku": "mug", "quantity": 3, "backordered": 3},
+            {"sku": "tea", "quantity": 2, "backordered": 1, "expected_at": "2027-01-22T00:00:00Z"},
+        ]);
+        let view = ReservationView::new(&record, record.created_at).expecting(&days);
+        assert_eq!(to_value(view).unwrap()["lines"], expected);
+        assert_eq!(to_value(OrderView::new(&record).expecting(&days)).unwrap()["lines"], expected);
     }
 
     #[test]

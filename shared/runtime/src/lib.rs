@@ -38,7 +38,7 @@ pub use config::Config;
 pub use erp::ErpDesk;
 pub use lambda::{Error, serve, serve_events};
 pub use orders::Orders;
-pub use outcome::{problem, problem_naming};
+pub use outcome::{problem, problem_naming, promised_days};
 pub use replenishment::{Bell, Reviews};
 pub use timers::{Timer, Timers};
 

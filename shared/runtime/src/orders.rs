@@ -106,6 +106,8 @@ enum Message<'a> {
         order_id: Option<Cow<'a, str>>,
         #[serde(default, skip_serializing_if = "Option::is_none")]
         session_id: Option<Cow<'a, str>>,
+        #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+        accept_backorder: bool,
     },
     Confirmation {
         id: Cow<'a, str>,
@@ -133,6 +135,7 @@ pub fn body(order: &QueuedOrder) -> String {
             lines: request.cart.lines().iter().map(|line| line.to_string().into()).collect(),
             order_id: request.order_id.as_ref().map(|id| id.as_str().into()),
             session_id: request.session_id.as_ref().map(|id| id.as_str().into()),
+            accept_backorder: request.accepts_backorder,
         },
         QueuedOrder::Confirmation { id, order_id } => {
             Message::Confirmation { id: id.as_str().into(), order_id: order_id.as_ref().map(|id| id.as_str().into()) }
@@ -151,7 +154,7 @@ pub fn parse(body: &str) -> Result<QueuedOrder, MalformedOrder> {
         id.map(|id| id.parse()).transpose().map_err(|_| MalformedOrder("a reference is none"))
     };
     match message {
-        Message::Order { id, channel, lines, order_id, session_id } => {
+        Message::Order { id, channel, lines, order_id, session_id, accept_backorder } => {
             let lines: Option<Vec<Line>> = lines.iter().map(|line| line.parse().ok()).collect();
             Ok(QueuedOrder::Sale(ReservationRequest {
                 id: id.parse().map_err(|_| MalformedOrder("the id is none"))?,
@@ -161,6 +164,7 @@ pub fn parse(body: &str) -> Result<QueuedOrder, MalformedOrder> {
                 hold_seconds: MIN_HOLD_SECONDS,
                 order_id: reference(order_id)?,
                 session_id: reference(session_id)?,
+                accepts_backorder: accept_backorder,
             }))
         }
         Message::Confirmation { id, order_id } => Ok(QueuedOrder::Confirmation {
@@ -180,7 +184,8 @@ mod tests {
     #[test]
     fn a_message_reads_back_what_it_writes() {
         let least = r#"{"kind":"order","id":"0123456789abcdef","channel":"own","lines":["tea=2"]}"#;
-        for message in [SALE, least, PAYMENT, r#"{"kind":"confirmation","id":"0123456789abcdef"}"#] {
+        let backorder = least.replace('}', r#","accept_backorder":true}"#);
+        for message in [SALE, least, &backorder, PAYMENT, r#"{"kind":"confirmation","id":"0123456789abcdef"}"#] {
             assert_eq!(body(&parse(message).unwrap()), message);
         }
     }

@@ -1,8 +1,21 @@
 //! What a store's failure is to the caller.
 
-use domain::ids::Sku;
+use std::collections::BTreeMap;
+
+use domain::{ids::Sku, reservation::Reservation, time::Day};
 use http::Problem;
 use store::Failure;
+
+use crate::App;
+
+/// When what was promised of a reservation comes, by SKU. A `fresh` one was recorded just now. What is promised is recorded: an outage here costs
+/// the day, not the answer.
+pub async fn promised_days(app: &App, reservation: &Reservation, fresh: bool) -> BTreeMap<Sku, Day> {
+    app.store.promised_days(reservation, fresh).await.unwrap_or_else(|failure| {
+        tracing::warn!(?failure, reservation = %reservation.id, "answered without the day on which it comes");
+        BTreeMap::new()
+    })
+}
 
 /// The problem for a failure; a fault is logged, and the caller hears only that there was one.
 #[must_use]

@@ -186,6 +186,7 @@ struct Notice<'a> {
     available: u64,
     reserved: u64,
     on_order: u64,
+    backordered: u64,
     #[serde(skip_serializing_if = "Option::is_none")]
     order_quantity: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -207,6 +208,7 @@ fn notice(alert: &Alert) -> String {
         available: alert.sight.available,
         reserved: alert.sight.reserved,
         on_order: alert.sight.on_order,
+        backordered: alert.sight.promised,
         order_quantity: alert.quantity.map(domain::quantity::Quantity::units),
         supplier: alert.supplier.as_ref().map(domain::ids::Supplier::as_str),
         on_alert: alert.on_alert.word(),
@@ -252,7 +254,16 @@ mod tests {
         let alert = Alert {
             id: AlertId::of(&sku, 1),
             sku,
-            sight: Sight { available: 80, reserved: 4, sold: 16, shortfall: 2, on_order: 5, as_of },
+            sight: Sight {
+                available: 80,
+                reserved: 4,
+                sold: 16,
+                shortfall: 2,
+                on_order: 5,
+                promised: 1,
+                arrived: 3,
+                as_of,
+            },
             reorder_point: 84,
             quantity: domain::quantity::Quantity::new(144).ok(),
             on_alert: OnAlert::Tell,
@@ -261,7 +272,7 @@ mod tests {
             closed_at: None,
         };
         let expected = format!(
-            r#"{{"alert":"{}","sku":"tea","reorder_point":84,"position":83,"available":80,"reserved":4,"on_order":5,"order_quantity":144,"on_alert":"tell","opened_at":"2027-01-15T08:00:00Z"}}"#,
+            r#"{{"alert":"{}","sku":"tea","reorder_point":84,"position":82,"available":80,"reserved":4,"on_order":5,"backordered":1,"order_quantity":144,"on_alert":"tell","opened_at":"2027-01-15T08:00:00Z"}}"#,
             alert.id
         );
         assert_eq!(notice(&alert), expected);

@@ -18,11 +18,13 @@
 //! | `told` | whole orders of a marketplace, and how many units that were |
 //! | `channel` | what a merchant sets for a channel |
 //! | `purchase` | purchase orders, what is on its way because of them, and receipts of them |
+//! | `backorders` | units sold before they come: whether that is allowed, who waits, what came for nobody |
 //! | `erp` | the merchant's ERP: its settings, and what is noted of purchase orders in it |
 //! | `replenishment` | what sells, when to order, and the alerts that say so |
 //! | `stock` | the merchant's side: settings, movements, counts, transfers, quotas, lists |
 
 mod acquire;
+mod backorders;
 mod channel;
 mod children;
 mod decide;
@@ -42,6 +44,7 @@ mod take;
 mod terms;
 mod told;
 
+pub use backorders::Backorder;
 pub use listing::Marked;
 pub use purchase::{Opened, Received};
 pub use replenishment::{AlertPage, Counted, Reviewed, StoredTerms};

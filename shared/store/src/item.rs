@@ -22,7 +22,7 @@ pub(crate) use erp::{decode_erp, encode_erp};
 pub(crate) use listing::{decode_listing, decode_sync, encode_listing, encode_sync};
 pub(crate) use movement::{decode_movement, encode_movement};
 pub(crate) use pull::{decode_pull, encode_pull};
-pub(crate) use purchase::{decode_on_order, decode_purchase_order, encode_on_order, encode_purchase_order};
+pub(crate) use purchase::{backorders, decode_on_order, decode_purchase_order, encode_on_order, encode_purchase_order};
 pub(crate) use replenishment::{
     day, decode_alert, decode_day, decode_learned, decode_terms, encode_alert, encode_learned, encode_terms, is_untold,
 };
@@ -117,12 +117,22 @@ fn as_more_than_zero(value: &AttributeValue) -> Option<u64> {
     as_number(value).filter(|number| *number > 0)
 }
 
+/// A mark is 1: a child's, whatever it owes; that of a home whose channel sells from the shared stock; that of terms with backorders.
+fn as_mark(value: &AttributeValue) -> Option<u64> {
+    as_number(value).filter(|mark| *mark == 1)
+}
+
 fn as_instant(value: &AttributeValue) -> Option<Timestamp> {
     as_number(value).map(Timestamp::from_epoch_seconds)
 }
 
 fn as_list<T: std::str::FromStr>(value: &AttributeValue) -> Option<Vec<T>> {
     value.as_l().ok()?.iter().map(parsed).collect()
+}
+
+/// A channel as it is stored: also that of units that are to come.
+fn as_channel(value: &AttributeValue) -> Option<domain::ids::Channel> {
+    domain::ids::Channel::stored(as_text(value)?).ok()
 }
 
 #[cfg(test)]

@@ -12,8 +12,8 @@ use domain::{
 /// Partition key; there is no sort key.
 pub(crate) const PK: &str = "pk";
 
-/// The sparse index that lists homes, movements, shortfalls, rules, channels, listings, marketplaces' lines and purchase orders. No
-/// write of a bucket touches it.
+/// The sparse index that lists homes, movements, shortfalls, rules, channels, listings, marketplaces' lines, backorders and purchase orders.
+/// No write of a bucket touches it.
 pub(crate) const INDEX: &str = "lists";
 /// Partition key of the index: which list.
 pub(crate) const LIST: &str = "list";
@@ -22,6 +22,10 @@ pub(crate) const RANK: &str = "rank";
 
 /// The list of all homes.
 pub(crate) const STOCK_LIST: &str = "stock";
+/// The list of all pools of what is to come, by SKU. They are in no other list: nobody counts, divides or shows what has not come.
+pub(crate) const INCOMING_LIST: &str = "incoming";
+/// The list of reservations and orders with units of such pools, by the time of their promise.
+pub(crate) const BACKORDER_LIST: &str = "backorders";
 /// The list of all shortfalls.
 pub(crate) const SHORTFALL_LIST: &str = "shortfalls";
 /// The list of all channels that have settings.
@@ -235,6 +239,12 @@ pub(crate) fn purchase_order_at(rank: &str) -> Option<String> {
 /// What the places of a SKU's homes begin with in the list of all homes.
 pub(crate) fn homes_of(sku: &Sku) -> String {
     format!("{sku}#")
+}
+
+/// The key of the pool of what is to come at this place in the list of them; nothing if none can be there.
+pub(crate) fn incoming_at(rank: &str) -> Option<String> {
+    let sku: Sku = rank.parse().ok()?;
+    Some(bucket(&StockId { sku, channel: Channel::incoming() }.home()))
 }
 
 /// The key of the rule at this place in the list of rules; nothing if no rule can be there.

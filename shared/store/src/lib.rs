@@ -52,8 +52,8 @@ use domain::{
 
 pub use fault::{Failure, Fault};
 pub use flow::{
-    AlertPage, Basis, Counted, Explained, Marked, Moved, Occasion, Opened, Received, Recorded, Redistributed, Resolved,
-    Reviewed, Saved, Shortfall, StoredRule, StoredTerms, Transferred, pools_version,
+    AlertPage, Backorder, Basis, Counted, Explained, Marked, Moved, Occasion, Opened, Received, Recorded,
+    Redistributed, Resolved, Reviewed, Saved, Shortfall, StoredRule, StoredTerms, Transferred, pools_version,
 };
 pub use read::Scan;
 

@@ -1,5 +1,6 @@
 //! Against a real engine: the embedded one, or the server named by `DYNAMODB_ENDPOINT`. Each test has a table of its own.
 
+mod backorders;
 mod budget;
 mod conditions;
 mod decide;

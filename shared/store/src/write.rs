@@ -9,6 +9,7 @@ pub(crate) mod force;
 pub(crate) mod give_back;
 pub(crate) mod group;
 pub(crate) mod hold;
+pub(crate) mod incoming;
 pub(crate) mod listing;
 pub(crate) mod movement;
 pub(crate) mod pool;

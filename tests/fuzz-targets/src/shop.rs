@@ -178,7 +178,11 @@ async fn route(app: &App, request: &Request) -> Response {
         "GET /v1/availability" | "GET /v1/reservations/{id}" => availability::handle(app, request).await,
         "POST /v1/orders" | "GET /v1/orders/{id}" => order_intake::handle(app, request).await,
         route if route.contains(" /v1/channels") => channel_settings::handle(app, request).await,
-        route if route.contains(" /v1/purchase-orders") || route.ends_with(" /v1/erp") => {
+        route
+            if route.contains(" /v1/purchase-orders")
+                || route.ends_with(" /v1/backorders")
+                || route.ends_with(" /v1/erp") =>
+        {
             purchase_orders::handle(app, request).await
         }
         route if route.contains(" /v1/webhooks") => webhook::handle(app, request).await,

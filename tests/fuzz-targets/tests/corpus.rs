@@ -93,7 +93,7 @@ fn notices_and_news() {
 
 #[test]
 fn every_route_has_an_input() {
-    assert_eq!(routes().len(), 47);
+    assert_eq!(routes().len(), 48);
     let all = kept("http").iter().map(|file| fs::read(file).unwrap()).collect::<Vec<_>>().join(&b'\n');
     let all = String::from_utf8_lossy(&all);
     for (method, path) in routes() {

@@ -259,6 +259,9 @@ async fn answers_about_purchases(shop: &Shop) {
     let waiting = shop.purchase(&[("milk", 3)], &json!({ "send": true })).await.id();
     shop.step(&waiting, "retry", &nothing).await.expect(200);
 
+    shop.get("/v1/backorders").await.expect(200);
+    shop.get("/v1/backorders?sku=t%20a").await.expect(400);
+
     shop.get("/v1/erp").await.expect(200);
     shop.get("/v1/erp?x=1").await.expect(400);
     let none = json!({ "kind": "none" });
@@ -389,6 +392,7 @@ async fn answers_in_an_outage(branch: &Shop, flaky: &Flaky) {
         branch.get("/v1/erp"),
         branch.get("/v1/purchase-orders"),
         branch.purchase_order("0123456789abcdef"),
+        branch.get("/v1/backorders"),
         branch.delete("/v1/stock/tea/redistribution"),
         branch.get("/v1/stock/tea/replenishment"),
         branch.delete("/v1/stock/tea/replenishment"),

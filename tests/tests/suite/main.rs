@@ -10,7 +10,7 @@
 //! | [`lifecycle`] | what a shop can do, from the first delivery to the last page of movements |
 //! | [`channels`] | that what channels show follows what there is, and that what they sell is recorded |
 //! | [`contract`] | that `infra/openapi.yaml` names every answer, and that every answer it names can be had |
-//! | [`purchasing`] | that what is ordered from suppliers is on its way once and comes once, and that shoppers hear when |
+//! | [`purchasing`] | that what is ordered from suppliers is on its way once and comes once, and that shoppers hear when; and that what is promised before it comes is kept |
 //! | [`queue`] | that orders which wait are decided once and in turn, whatever happens to their messages |
 //! | [`quotas`] | that units change channels as a merchant or a rule wants it, and that a channel sells exactly its own |
 //! | [`replenishment`] | that what sells is counted once, and that one shortage is one alert and one order |

@@ -1,5 +1,6 @@
 //! What is ordered from suppliers: on its way once, on the shelf once, and shoppers hear when.
 
+mod backorders;
 mod erp;
 
 use domain::time::{Clock, Day};

@@ -58,6 +58,26 @@ impl FromStr for Incoming {
     }
 }
 
+/// Whether what is on its way of a SKU may be promised.
+#[derive(Debug, Clone, Copy, PartialEq, Eq, Default)]
+pub enum Backorders {
+    /// It never could be: there is no pool of it.
+    #[default]
+    Never,
+    /// Not any more. What was promised is still owed, so that the pool follows the orders as before.
+    Closed,
+    /// Yes.
+    Open,
+}
+
+impl Backorders {
+    /// Whether there is a pool of what is to come.
+    #[must_use]
+    pub const fn has_pool(self) -> bool {
+        !matches!(self, Self::Never)
+    }
+}
+
 /// All that is on its way of a SKU.
 #[derive(Debug, Clone, PartialEq, Eq, Default)]
 pub struct OnOrder {
@@ -65,6 +85,8 @@ pub struct OnOrder {
     pub orders: BTreeMap<PurchaseOrderId, Incoming>,
     /// Rises with each change: two looks that find the same one have seen nothing change in between.
     pub generation: u64,
+    /// Whether it may be promised.
+    pub backorders: Backorders,
 }
 
 /// Units that are to come next.
@@ -81,6 +103,27 @@ impl OnOrder {
     #[must_use]
     pub fn units(&self) -> u64 {
         self.orders.values().map(|incoming| incoming.units).sum()
+    }
+
+    /// The entries in the order in which they come: by day, then by order. What has no day comes last.
+    #[must_use]
+    pub fn in_order(&self) -> Vec<(&PurchaseOrderId, Incoming)> {
+        let mut entries: Vec<_> = self.orders.iter().map(|(id, incoming)| (id, *incoming)).collect();
+        entries.sort_by_key(|(_, incoming)| (incoming.expected_on.is_none(), incoming.expected_on));
+        entries
+    }
+
+    /// What nobody was promised, where `promised` units were: those take what comes first, late as it may be.
+    #[must_use]
+    pub fn without(&self, promised: u64) -> Self {
+        let mut promised = promised;
+        let mut left = Self { orders: BTreeMap::new(), ..self.clone() };
+        for (id, Incoming { units, expected_on }) in self.in_order() {
+            let taken = units.min(promised);
+            promised -= taken;
+            left.orders.extend(Incoming::new(units - taken, expected_on).map(|incoming| (id.clone(), incoming)));
+        }
+        left
     }
 
     /// The first day, `today` or later, on which units come that nobody waits for, where `awaited` units are: they go to those who wait
@@ -112,7 +155,7 @@ mod tests {
     fn on_order(entries: &[&str]) -> OnOrder {
         let id = |n: usize| PurchaseOrderId::derive(&Caller::new("c"), &n.to_string().parse().unwrap());
         let orders = entries.iter().enumerate().map(|(n, entry)| (id(n), entry.parse().unwrap())).collect();
-        OnOrder { orders, generation: 1 }
+        OnOrder { orders, generation: 1, backorders: Backorders::Never }
     }
 
     #[test]
@@ -145,6 +188,28 @@ mod tests {
             assert_eq!(found, expected, "{name}");
         }
         assert_eq!(on_order(&["5@107", "2@-"]).units(), 7);
+    }
+
+    #[test]
+    fn promises_take_what_comes_first() {
+        let texts = |on_order: &OnOrder| {
+            on_order.in_order().iter().map(|(_, incoming)| incoming.to_string()).collect::<Vec<_>>().join(" ")
+        };
+        let all = on_order(&["5@107", "2@-", "3@99", "4@101"]);
+        assert_eq!(texts(&all), "3@99 4@101 5@107 2@-");
+        for (promised, left) in [
+            (0, "3@99 4@101 5@107 2@-"),
+            (2, "1@99 4@101 5@107 2@-"),
+            (3, "4@101 5@107 2@-"),
+            (13, "1@-"),
+            (14, ""),
+            (15, ""),
+        ] {
+            assert_eq!(texts(&all.without(promised)), left, "{promised}");
+        }
+        let today = Day::from_epoch_days(100);
+        let next = |promised| all.without(promised).next(today, 0).map(|next| (next.on.epoch_days(), next.units));
+        assert_eq!((next(3), next(6), next(7), next(12)), (Some((101, 4)), Some((101, 1)), Some((107, 5)), None));
     }
 
     proptest! {

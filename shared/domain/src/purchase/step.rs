@@ -64,14 +64,19 @@ impl Receipt {
         Fingerprint::of("receipt", &parts)
     }
 
-    /// The movements by which its units come into these stocks, at `at`.
+    /// The movements by which its units come into these stocks, at `at`; less those that are set aside for `promised` ones.
     #[must_use]
-    pub fn movements(&self, into: impl Fn(&Sku) -> Channel, at: Timestamp) -> Vec<Movement> {
+    pub fn movements(
+        &self,
+        into: impl Fn(&Sku) -> Channel,
+        promised: impl Fn(&Sku) -> u64,
+        at: Timestamp,
+    ) -> Vec<Movement> {
         let movement = |(part, (sku, units)): (usize, (&Sku, &Quantity))| Movement {
             id: crate::ids::MovementId::of_receipt(&self.id, part),
             stock: crate::bucket::StockId { sku: sku.clone(), channel: into(sku) },
             kind: MovementKind::Receive(*units),
-            delta: units.units().cast_signed(),
+            delta: units.units().saturating_sub(promised(sku)).cast_signed(),
             shortfall: 0,
             other: None,
             reason: crate::ids::Reason::of_receipt(&self.order),
@@ -251,11 +256,14 @@ mod tests {
             channel: None,
             actor: "clerk".to_owned(),
         };
-        let movements = receipt.movements(|_| Channel::shared(), at(1));
+        let movements = receipt.movements(|_| Channel::shared(), |_| 0, at(1));
         let shown: Vec<_> = movements.iter().map(|m| (m.stock.to_string(), m.kind.word(), m.delta)).collect();
         assert_eq!(shown, [("milk#shared".to_owned(), "receive", 1), ("tea#shared".to_owned(), "receive", 2)]);
         assert_ne!(movements[0].id, movements[1].id);
         assert_eq!(movements[0].reason.as_str(), format!("purchase order {}", receipt.order));
+        let awaited = receipt.movements(|_| Channel::shared(), |sku| u64::from(sku.as_str() == "milk"), at(1));
+        let shown: Vec<_> = awaited.iter().map(|m| (m.kind.quantity(), m.delta)).collect();
+        assert_eq!(shown, [(1, 0), (2, 2)], "it came, and somebody waited for it");
         let elsewhere = Receipt { channel: Some(Channel::own()), ..receipt.clone() };
         let more = Receipt { lines: came(&[("tea", 3), ("milk", 1)]), ..receipt.clone() };
         assert_ne!(receipt.fingerprint(), elsewhere.fingerprint());

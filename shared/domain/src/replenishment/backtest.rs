@@ -164,7 +164,16 @@ impl Shop {
     fn sight(&self, day: Day) -> Sight {
         let on_order = self.on_its_way.iter().map(|(_, units)| units).sum();
         let as_of = day.plus_days(1).begins_at();
-        Sight { available: self.shelf, reserved: 0, sold: self.sold, shortfall: 0, on_order, as_of }
+        Sight {
+            available: self.shelf,
+            reserved: 0,
+            sold: self.sold,
+            shortfall: 0,
+            on_order,
+            promised: 0,
+            arrived: 0,
+            as_of,
+        }
     }
 
     fn review(&mut self, sku: &Sku, settings: &Settings, day: Day) {

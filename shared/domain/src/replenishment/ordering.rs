@@ -71,7 +71,16 @@ mod tests {
         Alert {
             id: AlertId::of(&sku, 1),
             sku,
-            sight: Sight { available: 84, reserved: 0, sold: 0, shortfall: 0, on_order: 0, as_of },
+            sight: Sight {
+                available: 84,
+                reserved: 0,
+                sold: 0,
+                shortfall: 0,
+                on_order: 0,
+                promised: 0,
+                arrived: 0,
+                as_of,
+            },
             reorder_point: 84,
             quantity: Quantity::new(140).ok(),
             on_alert,

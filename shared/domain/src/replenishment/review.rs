@@ -4,8 +4,8 @@
 //! |---|---|
 //! | position ≤ reorder point: one opens, with the supply there is now | supply has come, or the merchant has set other terms, and position > reorder point: it closes |
 //!
-//! **Position** is available − open shortfall + on its way. **Supply** is all that ever came and stayed, and all that is on its way:
-//! available + reserved + sold − shortfall + on its way. Holds and sales move units within it and do not change it; receipts and orders
+//! **Position** is available − open shortfall + on its way − promised of that. **Supply** is all that ever came and stayed, and all that is
+//! on its way: available + reserved + sold − shortfall + set aside for promises + on its way. Holds and sales move units within it and do not change it; receipts and orders
 //! raise it, and what an order brings counts once, for it is off its way when it is received. So a hold that expires may lift the position
 //! above the reorder point, but closes nothing, and the next sale opens nothing: between two alerts supply has come.
 //!
@@ -39,16 +39,25 @@ pub struct Sight {
     pub shortfall: u64,
     /// Units that suppliers have been asked for and that have not come.
     pub on_order: u64,
+    /// Units of those that somebody was promised.
+    pub promised: u64,
+    /// Units that came for such promises: in no channel, and neither available nor missing.
+    pub arrived: u64,
     /// The instant of which it is true.
     pub as_of: Timestamp,
 }
 
 impl Sight {
-    /// Of all pools of a SKU, which were looked at together.
+    /// Of all pools of a SKU, which were looked at together; and of what is to come, where that is a pool.
     #[must_use]
-    pub fn of(views: &[StockView], on_order: u64) -> Self {
+    pub fn of(views: &[StockView], on_order: u64, incoming: Option<&StockView>) -> Self {
         let as_of = views.iter().map(|view| view.as_of).max().unwrap_or_default();
-        let nothing = Self { available: 0, reserved: 0, sold: 0, shortfall: 0, on_order, as_of };
+        let (promised, arrived) = incoming.map_or((0, 0), |view| {
+            let (level, arrived) = (view.level(), view.home().arrived);
+            // What is free there is not promised; a hold that is over is free.
+            ((level.reserved + level.sold).saturating_sub(arrived), arrived)
+        });
+        let nothing = Self { available: 0, reserved: 0, sold: 0, shortfall: 0, on_order, promised, arrived, as_of };
         views.iter().map(StockView::level).fold(nothing, |sum, level| Self {
             available: sum.available + level.available,
             reserved: sum.reserved + level.reserved,
@@ -61,13 +70,14 @@ impl Sight {
     /// What can still be promised, and what will come; less than 0 where more was sold than there is.
     #[must_use]
     pub fn position(&self) -> i64 {
-        (self.available + self.on_order).cast_signed() - self.shortfall.cast_signed()
+        (self.available + self.on_order).cast_signed() - (self.shortfall + self.promised).cast_signed()
     }
 
     /// All that came and stayed, and all that will come. Neither a hold nor a sale changes it.
     #[must_use]
     pub fn supply(&self) -> i64 {
-        (self.available + self.reserved + self.sold + self.on_order).cast_signed() - self.shortfall.cast_signed()
+        (self.available + self.reserved + self.sold + self.arrived + self.on_order).cast_signed()
+            - self.shortfall.cast_signed()
     }
 }
 

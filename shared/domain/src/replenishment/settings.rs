@@ -142,6 +142,8 @@ pub struct Settings {
     pub order: Rule,
     /// What the supplier delivers.
     pub supplies: Terms,
+    /// Whether what is on its way may be sold before it comes.
+    pub backorder: bool,
 }
 
 /// What one unit costs.
@@ -175,6 +177,7 @@ impl Settings {
             unit_cost: None,
             order: Rule::CoverDays(DEFAULT_COVER_DAYS),
             supplies: any_number(),
+            backorder: false,
         }
     }
 }

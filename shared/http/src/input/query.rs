@@ -90,9 +90,9 @@ mod tests {
             assert_eq!(parse(&get.clone().query(query).request(), read).unwrap().as_str(), expected);
         }
         for (query, field, detail) in [
-            ("channel=", "channel", "must be 1 to 32 characters of a-z 0-9 _ -"),
-            ("channel=Own", "channel", "must be 1 to 32 characters of a-z 0-9 _ -"),
-            ("channel=%FF", "channel", "must be 1 to 32 characters of a-z 0-9 _ -"),
+            ("channel=", "channel", "must be 1 to 32 characters of a-z 0-9 _ -, and not incoming"),
+            ("channel=Own", "channel", "must be 1 to 32 characters of a-z 0-9 _ -, and not incoming"),
+            ("channel=%FF", "channel", "must be 1 to 32 characters of a-z 0-9 _ -, and not incoming"),
             ("channel=own&channel=own", "channel", "must be given once"),
             ("chanel=own", "chanel", "is not a parameter of this request"),
             ("Channel=own", "Channel", "is not a parameter of this request"),

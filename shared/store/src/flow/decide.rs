@@ -128,6 +128,8 @@ impl Store {
                 session_id: record.session_id.clone(),
                 fingerprint: record.fingerprint.clone(),
                 begin: Begin::Trying,
+                // Whoever was promised a unit that is on the shelf is not put off to one that is not.
+                accepts_backorder: record.is_backorder(),
             };
             match self.take(&taking).await? {
                 Taken::Recorded(decided) | Taken::Found(decided) => decided,

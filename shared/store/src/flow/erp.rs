@@ -84,6 +84,8 @@ impl Store {
             if news.is_empty() || !seen.status.is_on_its_way() {
                 return Ok(Some(seen));
             }
+            // What is left is news at the next look.
+            let news = self.bookable(news).await?;
             let said: Vec<String> = come.iter().map(|(sku, units)| format!("{sku}={units}")).collect();
             let receipt = Receipt {
                 // Of this version of the order there is one such receipt.

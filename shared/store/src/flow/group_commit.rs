@@ -74,6 +74,9 @@ impl Store {
 
     /// Decides the first of these orders, at least one.
     async fn sell_some(&self, requests: &[ReservationRequest], queue: &BucketId) -> Vec<Result<Recorded, Failure>> {
+        if let Some(first) = requests.first().filter(|first| first.accepts_backorder) {
+            return vec![self.sell_alone(first).await];
+        }
         let requests = &requests[..without_repetition(requests)];
         let mut together = match Together::start(self, requests, queue).await {
             Ok(together) => together,
@@ -140,10 +143,11 @@ fn queued(request: &ReservationRequest) -> Taking {
     Taking { hold_seconds: MIN_HOLD_SECONDS, begin: Begin::Looking, ..Taking::from_request(request) }
 }
 
-/// How many of the first orders are all different: a bucket has one hold of each. One that comes again is looked at afterwards.
+/// How many of the first orders are all different: a bucket has one hold of each. One that comes again is looked at afterwards. One that
+/// accepts a backorder ends them: its units may be in a pool that the others do not look at.
 fn without_repetition(requests: &[ReservationRequest]) -> usize {
     let mut seen = BTreeSet::new();
-    requests.iter().take_while(|request| seen.insert(&request.id)).count()
+    requests.iter().take_while(|request| !request.accepts_backorder && seen.insert(&request.id)).count()
 }
 
 /// What becomes of an order.

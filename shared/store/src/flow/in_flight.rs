@@ -162,6 +162,7 @@ fn request(id: &ListingId, name: &str, attempt: u32, quantity: Quantity) -> Rese
         hold_seconds: IN_FLIGHT_SECONDS,
         order_id: None,
         session_id: None,
+        accepts_backorder: false,
     }
 }
 

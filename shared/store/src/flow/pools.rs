@@ -7,8 +7,11 @@
 //! | there is none: the shared home; for a minute this process then begins there | 1 refused write, once |
 //! | it is short, and the channel may borrow, or has given its quota up: what is missing from the shared stock first, then what the own home has | 1 each |
 //!
+//! | nothing of that suffices, and the request accepts a backorder: what is missing from what is to come, if that may be promised | 1 read, 1 each |
+//!
 //! Whoever borrows asks the shared stock first for what his own home cannot give: if that is short as well, nothing was written. Holds of
-//! an earlier attempt are adopted in both.
+//! an earlier attempt are adopted in both. A backorder asks in the same order: first what is to come, for what
+//! nothing else can give.
 
 use std::collections::{BTreeMap, BTreeSet};
 
@@ -16,7 +19,7 @@ use domain::{
     bucket::{Bucket, BucketId, StockId},
     channel::Overflow,
     ids::{ReservationId, Sku},
-    purchase::OnOrder,
+    purchase::{Backorders, OnOrder},
     quantity::Quantity,
     refusal::Refusal,
     time::Timestamp,
@@ -29,6 +32,9 @@ use crate::{
         take::Begin,
     },
 };
+
+/// How often a backorder looks at stock and at what is to come when others take what it saw.
+const MAX_TURNS: usize = 3;
 
 /// The homes that serve a SKU in a channel, as they were found.
 #[derive(Debug, Clone, PartialEq, Eq)]
@@ -111,6 +117,39 @@ impl Store {
             }
             _ => Ok(own),
         }
+    }
+
+    /// The same; and what they lack is taken from what is to come, if that may be promised.
+    pub(crate) async fn acquire_or_backorder(&self, wanted: &Wanted<'_>) -> Result<Acquired, Fault> {
+        let mut there = self.acquire_in_pools(wanted).await?;
+        if !matches!(there.missing, Some(Missing::Short { .. }))
+            || self.on_order(&wanted.stock.sku).await?.backorders != Backorders::Open
+        {
+            return Ok(there);
+        }
+        let mut to_come = Acquired::default();
+        for _ in 0..MAX_TURNS {
+            let Some(Missing::Short { available }) = there.missing else { break };
+            let given = there.held() + to_come.held() + available;
+            let Ok(lacking) = Quantity::new(wanted.quantity.units().saturating_sub(given)) else { break };
+            let share = wanted.share(wanted.stock.incoming(), lacking, to_come);
+            to_come = self.acquire(Share { spare: available, ..share }).await?;
+            if let Some(missing) = to_come.missing {
+                return Ok(there.and(to_come, Some(also(available, missing))));
+            }
+            to_come.leftovers.append(&mut there.leftovers);
+            there = match to_come.rest_of(wanted.quantity) {
+                // What was held there already is found, and adopted.
+                Some(part) => self.acquire_in_pools(&Wanted { quantity: part, ..*wanted }).await?,
+                None => Acquired { leftovers: there.allocations, ..Acquired::default() },
+            };
+        }
+        // Others were faster each time.
+        let missing = there.missing.map(|missing| match missing {
+            Missing::Short { .. } => Missing::Contended,
+            other => other,
+        });
+        Ok(there.and(to_come, missing))
     }
 
     /// The homes that serve each of these, as they are now.

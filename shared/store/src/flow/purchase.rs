@@ -3,10 +3,12 @@
 //! 1. Everything that is needed is read at once: the order, what is on its way of its SKUs, and for a receipt the homes and the movement
 //!    that an earlier try would have made.
 //! 2. `domain::purchase` says what the order is afterwards.
-//! 3. One transaction writes it under the version that was seen. If anybody was faster, everything is looked at again.
+//! 3. One transaction writes it under the version that was seen. If anybody was faster, everything is looked at again. Where what is on its way
+//!    of a SKU may be promised, the pool of it follows in the same transaction (`incoming`).
 //!
 //! A step is asked for by its end, so a repeated one finds it reached. A receipt is recognised by its movements.
 
+mod incoming;
 mod list;
 mod receive;
 
@@ -20,6 +22,7 @@ use domain::{
     refusal::{FieldError, Refusal},
 };
 
+pub(crate) use incoming::pool_of;
 pub use receive::Received;
 
 use crate::{
@@ -67,8 +70,9 @@ impl Store {
             if !skus.is_empty() {
                 return Err(Refusal::UnknownSku { skus }.into());
             }
-            let writes = writes(None, &order, &found)?;
-            if self.write_together(writes).await? {
+            let mut writes = writes(None, &order, &found)?;
+            if self.pools_follow(None, &order, &found, &mut writes).await? && self.write_together(writes).await? {
+                self.promisable(&order);
                 return Ok(Opened { order, replayed: false });
             }
             pauses.pause(round).await;
@@ -109,7 +113,9 @@ impl Store {
             let changes_entries =
                 next.lines.as_slice().iter().any(|line| entries(Some(&seen), &next, &line.sku).is_some());
             let found = if changes_entries { self.batch_get(keys_of(&seen).collect()).await? } else { Found::new() };
-            if self.write_together(writes(Some(&seen), &next, &found)?).await? {
+            let mut writes = writes(Some(&seen), &next, &found)?;
+            if self.pools_follow(Some(&seen), &next, &found, &mut writes).await? && self.write_together(writes).await? {
+                self.promisable(&next);
                 return Ok(Some(next));
             }
             pauses.pause(round).await;
@@ -163,6 +169,12 @@ fn keys_of(order: &PurchaseOrder) -> impl Iterator<Item = String> {
     std::iter::once(keys::purchase_order(&order.id)).chain(on_order)
 }
 
+/// What is on its way of a SKU, among what was read.
+fn on_order_in(found: &Found, sku: &Sku) -> Result<Option<OnOrder>, Fault> {
+    let found = found.get(&keys::on_order(sku)).map(decode_on_order).transpose()?;
+    Ok(found.map(|(_, on_order)| on_order))
+}
+
 /// What an order said was on its way of a SKU, and what it says now; nothing if that is the same.
 fn entries(
     before: Option<&PurchaseOrder>,
@@ -180,14 +192,16 @@ fn writes(before: Option<&PurchaseOrder>, after: &PurchaseOrder, found: &Found) 
     let mut crowded = Vec::new();
     for (index, line) in after.lines.as_slice().iter().enumerate() {
         let (sku, id) = (&line.sku, &after.id);
+        let seen = on_order_in(found, sku)?;
+        let marked = seen.as_ref().map(|on_order| on_order.backorders).unwrap_or_default();
         match entries(before, after, sku) {
             None | Some((None, None)) => {}
-            Some((Some(seen), Some(incoming))) => writes.push(write::purchase::change(sku, id, seen, incoming)),
-            Some((Some(seen), None)) => writes.push(write::purchase::remove(sku, id, seen)),
-            Some((None, Some(incoming))) => match found.get(&keys::on_order(sku)).map(decode_on_order).transpose()? {
+            Some((Some(was), Some(incoming))) => writes.push(write::purchase::change(sku, id, was, incoming, marked)),
+            Some((Some(was), None)) => writes.push(write::purchase::remove(sku, id, was, marked)),
+            Some((None, Some(incoming))) => match seen {
                 None => writes.push(write::purchase::first(sku, id, incoming)),
-                Some((_, on_order)) if on_order.orders.len() < MAX_ORDERS_ON_THEIR_WAY => {
-                    writes.push(write::purchase::add(sku, id, incoming));
+                Some(on_order) if on_order.orders.len() < MAX_ORDERS_ON_THEIR_WAY => {
+                    writes.push(write::purchase::add(sku, id, incoming, marked));
                 }
                 Some(_) => crowded.push(FieldError {
                     field: format!("lines[{index}].sku"),

@@ -29,7 +29,11 @@ use domain::{
     time::{Day, Timestamp},
 };
 
-use super::{Saved, stock::cursor};
+use super::{
+    Saved,
+    purchase::pool_of,
+    stock::{Records, cursor},
+};
 use crate::{
     Failure, Fault, Page, Store,
     item::{decode_learned, decode_terms},
@@ -87,6 +91,13 @@ impl Store {
         settings: &Settings,
         if_match: Option<u64>,
     ) -> Result<Saved, Failure> {
+        let saved = self.save_terms(sku, settings, if_match).await?;
+        // Dies it in between, the next look does that.
+        self.set_backorders(sku, settings.backorder).await?;
+        Ok(saved)
+    }
+
+    async fn save_terms(&self, sku: &Sku, settings: &Settings, if_match: Option<u64>) -> Result<Saved, Failure> {
         self.pools(sku).await?;
         for round in 0..MAX_ROUNDS {
             let stored = self.replenishment(sku).await?;
@@ -117,13 +128,15 @@ impl Store {
         Err(Refusal::Contended.into())
     }
 
-    /// Removes the terms of a SKU, and closes its alert. What is learned of its sales stays. Says whether there were any.
+    /// Removes the terms of a SKU, and closes its alert. What was promised is owed still, but no more is. What is learned of its sales stays. Says whether there were any.
     ///
     /// # Errors
     /// Refused with `Contended`; or a fault.
     pub async fn remove_replenishment(&self, sku: &Sku) -> Result<bool, Failure> {
         for round in 0..MAX_ROUNDS {
             let (Some(stored), learned) = self.known(sku).await? else { return Ok(false) };
+            // Before the terms go: a retry would find none.
+            self.set_backorders(sku, false).await?;
             // Nobody looks any more: how long it is empty is not known from here on.
             let next = Learned { version: learned.version + 1, open: None, out_since: None, ..learned.clone() };
             let mut all = vec![writes::remove(sku, stored.version), writes::learn(sku, learned.version, &next)];
@@ -224,13 +237,18 @@ impl Store {
         for round in 0..MAX_ROUNDS {
             let before = self.on_order(sku).await?;
             let views = self.pools(sku).await?;
-            let homes: BTreeMap<BucketId, u64> = views.iter().map(generation).collect();
+            let incoming = if before.backorders.has_pool() {
+                self.view(&[pool_of(sku)], Records::OfAll).await?.pop()
+            } else {
+                None
+            };
+            let homes: BTreeMap<BucketId, u64> = views.iter().chain(&incoming).map(generation).collect();
             let again = self.get_buckets(homes.keys().cloned()).await?;
             let stands = |(id, seen): (&BucketId, &u64)| {
                 again.get(id).and_then(|bucket| bucket.home()).is_some_and(|home| home.generation == *seen)
             };
             if homes.iter().all(stands) && self.on_order(sku).await?.generation == before.generation {
-                return Ok(Sight::of(&views, before.units()));
+                return Ok(Sight::of(&views, before.units(), incoming.as_ref()));
             }
             Pauses::of(sku.as_str()).pause(round).await;
         }

@@ -12,6 +12,8 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     bucket::{Bucket, BucketId, Home, StockId},
     channel::Offer,
+    ids::Sku,
+    purchase::OnOrder,
     refusal::Refusal,
     reservation::Reservation,
     stock::{Settings, StockView},
@@ -26,7 +28,10 @@ pub use transfers::Transferred;
 
 use crate::{
     Failure, Fault, Store,
-    flow::pools::{Homes, Pools},
+    flow::{
+        pools::{Homes, Pools},
+        purchase::pool_of,
+    },
     item::decode_bucket,
     table::Written,
     write,
@@ -66,7 +71,8 @@ impl Store {
     }
 
     /// What can be sold of SKUs in channels now, in the order asked for: what the channel's own home has, else the shared one; of a channel
-    /// that may borrow, what both have. And what of purchase orders is to come next: that is read with the homes, in the same request.
+    /// that may borrow, what both have. And what of purchase orders is to come next that nobody was promised: what is on its way is read with
+    /// the homes, in the same request.
     ///
     /// # Errors
     /// As [`Store::stock`].
@@ -75,6 +81,7 @@ impl Store {
         let read: BTreeSet<StockId> = pools.iter().flat_map(Pools::all).cloned().collect();
         let read: Vec<StockId> = read.into_iter().collect();
         let views = self.view_from(&read, Records::OfOverdue, Some(homes)).await?;
+        let promised = self.promised(&on_order).await?;
         let found: BTreeMap<&StockId, &StockView> = views.iter().map(|view| (&view.stock, view)).collect();
         let offers = stocks.iter().zip(&pools).map(|(stock, pools)| {
             let views = || pools.all().filter_map(|pool| found.get(pool));
@@ -82,10 +89,29 @@ impl Store {
             let as_of = views().map(|view| view.as_of).min().unwrap_or_default();
             // Units that come cover a shortfall first.
             let awaited = views().map(|view| view.level().shortfall).sum();
-            let next = on_order.get(&stock.sku).and_then(|on_order| on_order.next(Day::of(as_of), awaited));
+            let next = on_order.get(&stock.sku).and_then(|on_order| {
+                let promised = promised.get(&stock.sku).copied().unwrap_or(0);
+                on_order.without(promised).next(Day::of(as_of), awaited)
+            });
             Offer { stock: stock.clone(), as_of, available: views().map(|view| view.level().available).sum(), next }
         });
         Ok(offers.collect())
+    }
+
+    /// How many of the units on their way were promised, of SKUs where some may be. They are read a moment after what is on its way: who is
+    /// served meanwhile counts as if he still waited, or a unit more is said to come.
+    async fn promised(&self, on_order: &BTreeMap<Sku, OnOrder>) -> Result<BTreeMap<Sku, u64>, Failure> {
+        let pooled = on_order.iter().filter(|(_, on_order)| on_order.backorders.has_pool());
+        let pools: Vec<StockId> = pooled.map(|(sku, _)| pool_of(sku)).collect();
+        if pools.is_empty() {
+            return Ok(BTreeMap::new());
+        }
+        let views = self.view(&pools, Records::OfOverdue).await?.into_iter();
+        let promised = views.map(|view| {
+            let (level, units) = (view.level(), on_order.get(&view.stock.sku).map_or(0, OnOrder::units));
+            (view.stock.sku, (units + level.shortfall).saturating_sub(level.available))
+        });
+        Ok(promised.collect())
     }
 
     /// The version of the settings of a SKU in a channel; nothing if it has no home there.
@@ -98,7 +124,7 @@ impl Store {
     }
 
     /// Each SKU as if all of its buckets had been seen at once: if units moved between them meanwhile, it looks again.
-    async fn view(&self, stocks: &[StockId], depth: Records) -> Result<Vec<StockView>, Failure> {
+    pub(crate) async fn view(&self, stocks: &[StockId], depth: Records) -> Result<Vec<StockView>, Failure> {
         self.view_from(stocks, depth, None).await
     }
 

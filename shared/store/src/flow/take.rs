@@ -47,6 +47,8 @@ pub(crate) struct Taking {
     pub(crate) session_id: Option<Reference>,
     pub(crate) fingerprint: Option<Fingerprint>,
     pub(crate) begin: Begin,
+    /// What is not there may be taken from what is to come.
+    pub(crate) accepts_backorder: bool,
 }
 
 /// How to begin.
@@ -98,6 +100,7 @@ impl Taking {
             session_id: request.session_id.clone(),
             fingerprint: Some(request.fingerprint()),
             begin: if request.kind == Kind::Order { Begin::Trying } else { Begin::Recalling },
+            accepts_backorder: request.accepts_backorder,
         }
     }
 
@@ -139,7 +142,12 @@ impl Store {
         let lines = taking.lines.iter().map(|line| async move {
             let stock = StockId { sku: line.sku.clone(), channel: taking.channel.clone() };
             let (id, quantity, begin) = (&taking.id, line.quantity, taking.begin);
-            self.acquire_in_pools(&Wanted { id, stock: &stock, quantity, expires_at, begin }).await
+            let wanted = Wanted { id, stock: &stock, quantity, expires_at, begin };
+            if taking.accepts_backorder {
+                self.acquire_or_backorder(&wanted).await
+            } else {
+                self.acquire_in_pools(&wanted).await
+            }
         });
         let acquired: Vec<Acquired> = join_all(lines).await.into_iter().collect::<Result<_, _>>()?;
         let reason = refusal_of(&taking.lines, &acquired);

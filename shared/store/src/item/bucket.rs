@@ -1,5 +1,5 @@
-//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`, `joined`. The names are short
-//! because a hot bucket's bytes are money and time.
+//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`, `joined`, and that of a pool
+//! of what is to come `f`. The names are short because a hot bucket's bytes are money and time.
 
 use std::collections::BTreeMap;
 
@@ -9,7 +9,7 @@ use domain::{
     ids::ReservationId,
 };
 
-use super::{Reader, as_instant, as_more_than_zero, as_number, number, text};
+use super::{Reader, as_instant, as_mark, as_more_than_zero, as_number, number, text};
 use crate::{Fault, Item, keys};
 
 /// The item of a bucket.
@@ -37,8 +37,14 @@ pub(crate) fn encode_bucket(id: &BucketId, bucket: &Bucket) -> Item {
             if home.joined {
                 item.insert("joined".to_owned(), number(1));
             }
-            item.insert(keys::LIST.to_owned(), text(keys::STOCK_LIST));
-            item.insert(keys::RANK.to_owned(), text(&id.stock));
+            if id.stock.channel.is_incoming() {
+                item.insert("f".to_owned(), number(home.arrived));
+                item.insert(keys::LIST.to_owned(), text(keys::INCOMING_LIST));
+                item.insert(keys::RANK.to_owned(), text(&id.stock.sku));
+            } else {
+                item.insert(keys::LIST.to_owned(), text(keys::STOCK_LIST));
+                item.insert(keys::RANK.to_owned(), text(&id.stock));
+            }
         }
         Role::Child { owes_home } => {
             if *owes_home {
@@ -64,6 +70,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
             expected_peak_per_second: reader.required("peak", as_number)?,
             shortfall: reader.optional("owed", as_more_than_zero)?.unwrap_or(0),
             joined: reader.optional("joined", as_mark)?.is_some(),
+            arrived: if id.stock.channel.is_incoming() { reader.required("f", as_number)? } else { 0 },
         })
     };
     Ok(Bucket {
@@ -73,11 +80,6 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
         watermark: reader.optional("w", as_instant)?,
         role,
     })
-}
-
-/// A mark is 1: a child's, whatever it owes, and that of a home whose channel sells from the shared stock.
-fn as_mark(value: &AttributeValue) -> Option<u64> {
-    as_number(value).filter(|mark| *mark == 1)
 }
 
 fn as_holds(value: &AttributeValue) -> Option<BTreeMap<ReservationId, Hold>> {

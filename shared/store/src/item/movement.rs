@@ -5,7 +5,7 @@ use domain::{
     movement::{Movement, MovementKind},
 };
 
-use super::{Reader, as_instant, as_more_than_zero, as_number, as_text, instant, number, parsed, text};
+use super::{Reader, as_channel, as_instant, as_more_than_zero, as_number, as_text, instant, number, parsed, text};
 use crate::{Fault, Item, keys};
 
 /// The item of a movement.
@@ -40,13 +40,13 @@ pub(crate) fn decode_movement(item: &Item) -> Result<Movement, Fault> {
     let quantity = reader.required("quantity", as_number)?;
     let kind = reader.required("kind", |value| MovementKind::from_parts(as_text(value)?, quantity))?;
     let is_transfer = matches!(kind, MovementKind::Transfer(_));
-    let other = reader.optional("other", parsed)?;
+    let other = reader.optional("other", as_channel)?;
     if is_transfer != other.is_some() {
         return Err(reader.malformed("another channel is named if and only if units changed channels"));
     }
     Ok(Movement {
         id: keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no movement"))?,
-        stock: StockId { sku: reader.required("sku", parsed)?, channel: reader.required("channel", parsed)? },
+        stock: StockId { sku: reader.required("sku", parsed)?, channel: reader.required("channel", as_channel)? },
         kind,
         delta: reader.required("delta", as_number)?,
         shortfall: reader.optional("shortfall", as_more_than_zero)?.unwrap_or(0),

@@ -1,12 +1,12 @@
 //! A purchase order, `P#<id>`; and what is on its way of a SKU, `I#<sku>`: `o` map of purchase order → `<units>@<day>`, `g` raised by each
-//! change.
+//! change, and where there is a pool of it `b`: 1 where more of it may be promised, else 0.
 
 use std::collections::BTreeMap;
 
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     ids::{PurchaseOrderId, Sku},
-    purchase::{Incoming, OnOrder, PurchaseLine, PurchaseLines, PurchaseOrder},
+    purchase::{Backorders, Incoming, OnOrder, PurchaseLine, PurchaseLines, PurchaseOrder},
     time::Day,
 };
 
@@ -79,11 +79,24 @@ pub(crate) fn decode_purchase_order(item: &Item) -> Result<PurchaseOrder, Fault>
 /// The item of what is on its way of a SKU.
 pub(crate) fn encode_on_order(sku: &Sku, on_order: &OnOrder) -> Item {
     let orders = on_order.orders.iter().map(|(id, incoming)| (id.to_string(), text(incoming))).collect();
-    Item::from([
+    let mut item = Item::from([
         (keys::PK.to_owned(), text(keys::on_order(sku))),
         ("o".to_owned(), AttributeValue::M(orders)),
         ("g".to_owned(), number(on_order.generation)),
-    ])
+    ]);
+    if let Some(mark) = backorders(on_order.backorders) {
+        item.insert("b".to_owned(), mark);
+    }
+    item
+}
+
+/// The mark of a SKU with a pool of what is to come.
+pub(crate) fn backorders(backorders: Backorders) -> Option<AttributeValue> {
+    match backorders {
+        Backorders::Never => None,
+        Backorders::Closed => Some(number(0)),
+        Backorders::Open => Some(number(1)),
+    }
 }
 
 /// What is on its way, in an item; and of which SKU.
@@ -91,7 +104,15 @@ pub(crate) fn decode_on_order(item: &Item) -> Result<(Sku, OnOrder), Fault> {
     let reader = Reader::new(item);
     let sku = keys::name(reader.key).parse().map_err(|_| reader.malformed("its key names no SKU"))?;
     let orders = reader.required("o", as_incoming)?;
-    Ok((sku, OnOrder { orders, generation: reader.required("g", as_number)? }))
+    let backorders = reader.optional("b", |value| match as_number(value)? {
+        0_u64 => Some(Backorders::Closed),
+        1 => Some(Backorders::Open),
+        _ => None,
+    })?;
+    Ok((
+        sku,
+        OnOrder { orders, generation: reader.required("g", as_number)?, backorders: backorders.unwrap_or_default() },
+    ))
 }
 
 fn as_day(value: &AttributeValue) -> Option<Day> {

@@ -13,7 +13,7 @@ use domain::{
     time::{DAY_SECONDS, Day},
 };
 
-use super::{Reader, as_instant, as_number, as_text, exact, instant, number, parsed, text};
+use super::{Reader, as_instant, as_mark, as_more_than_zero, as_number, as_text, exact, instant, number, parsed, text};
 use crate::{Fault, Item, flow::StoredTerms, keys};
 
 /// The item of the terms on which a SKU is reordered.
@@ -33,6 +33,9 @@ pub(crate) fn encode_terms(sku: &Sku, stored: &StoredTerms) -> Item {
         ("least".to_owned(), number(settings.supplies.minimum.units())),
         ("v".to_owned(), number(*version)),
     ]);
+    if settings.backorder {
+        item.insert("backorder".to_owned(), number(1));
+    }
     if let Some(supplier) = &settings.supplier {
         item.insert("supplier".to_owned(), text(supplier));
     }
@@ -62,6 +65,7 @@ pub(crate) fn decode_terms(item: &Item) -> Result<StoredTerms, Fault> {
             pack: reader.required("pack", as_quantity)?,
             minimum: reader.required("least", as_quantity)?,
         },
+        backorder: reader.optional("backorder", as_mark)?.is_some(),
     };
     Ok(StoredTerms { settings, version: reader.required("v", as_number)? })
 }
@@ -178,6 +182,9 @@ pub(crate) fn encode_alert(alert: &Alert) -> Item {
             item.insert(name.to_owned(), value);
         }
     };
+    // Left out where nobody waits, as in alerts from before anybody could.
+    set("promised", Some(sight.promised).filter(|units| *units > 0).map(number));
+    set("arrived", Some(sight.arrived).filter(|units| *units > 0).map(number));
     set("quantity", alert.quantity.map(|quantity| number(quantity.units())));
     set("supplier", alert.supplier.as_ref().map(text));
     set("told_at", alert.told_at.map(instant));
@@ -198,6 +205,8 @@ pub(crate) fn decode_alert(item: &Item) -> Result<Alert, Fault> {
             sold: reader.required("sold", as_number)?,
             shortfall: reader.required("shortfall", as_number)?,
             on_order: reader.required("on_order", as_number)?,
+            promised: reader.optional("promised", as_more_than_zero)?.unwrap_or(0),
+            arrived: reader.optional("arrived", as_more_than_zero)?.unwrap_or(0),
             as_of: reader.required("opened_at", as_instant)?,
         },
         reorder_point: reader.required("point", as_number)?,
@@ -256,6 +265,7 @@ mod tests {
             unit_cost: Some(UnitCost { minor: 450, currency: "EUR".parse().unwrap() }),
             order: Rule::Economic { order_cost_minor: 2_500, holding_cost_minor: 90 },
             supplies: Terms { pack: Quantity::new(24).unwrap(), minimum: Quantity::new(48).unwrap() },
+            backorder: true,
             ..plain.clone()
         };
         for settings in [plain, full] {
@@ -292,7 +302,8 @@ mod tests {
     #[test]
     fn an_alert_reads_back() {
         let as_of = Timestamp::from_epoch_seconds(1_800_000_000);
-        let sight = Sight { available: 1, reserved: 2, sold: 3, shortfall: 4, on_order: 5, as_of };
+        let sight =
+            Sight { available: 1, reserved: 2, sold: 3, shortfall: 4, on_order: 5, promised: 6, arrived: 7, as_of };
         let told = Alert {
             id: AlertId::of(&tea(), 1),
             sku: tea(),
@@ -304,7 +315,15 @@ mod tests {
             told_at: Some(as_of),
             closed_at: Some(as_of),
         };
-        let untold = Alert { quantity: None, supplier: None, told_at: None, closed_at: None, ..told.clone() };
+        let nobody_waits = Sight { promised: 0, arrived: 0, ..sight };
+        let untold = Alert {
+            sight: nobody_waits,
+            quantity: None,
+            supplier: None,
+            told_at: None,
+            closed_at: None,
+            ..told.clone()
+        };
         assert!(is_untold(&encode_alert(&untold)) && !is_untold(&encode_alert(&told)));
         for alert in [told, untold] {
             assert_eq!(decode_alert(&encode_alert(&alert)).unwrap(), alert);

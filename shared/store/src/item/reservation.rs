@@ -9,7 +9,7 @@ use domain::{
     time::Timestamp,
 };
 
-use super::{Reader, as_instant, as_list, as_text, instant, parsed, text, texts};
+use super::{Reader, as_channel, as_instant, as_list, as_text, instant, parsed, text, texts};
 use crate::{Fault, Item, keys};
 
 /// The words of the attribute `status`.
@@ -55,6 +55,11 @@ pub(crate) fn encode_reservation(record: &Reservation) -> Item {
     set("line", record.line.as_ref().map(text));
     if let (Some(_), Some(stock)) = (&record.line, record.stocks().next()) {
         set(keys::LIST, Some(text(keys::sale_list(&stock))));
+        set(keys::RANK, Some(text(keys::sale_rank(record.created_at, &record.id))));
+    }
+    // What a marketplace has sold is never a backorder.
+    if record.line.is_none() && record.is_backorder() {
+        set(keys::LIST, Some(text(keys::BACKORDER_LIST)));
         set(keys::RANK, Some(text(keys::sale_rank(record.created_at, &record.id))));
     }
     set("session_id", record.session_id.as_ref().map(text));
@@ -107,7 +112,7 @@ pub(crate) fn decode_reservation(item: &Item) -> Result<Reservation, Fault> {
             _ => None,
         })?,
         status: decode_status(&reader)?,
-        channel: reader.required("channel", parsed)?,
+        channel: reader.required("channel", as_channel)?,
         lines: reader.required("lines", as_list)?,
         allocations: reader.required("alloc", as_list)?,
         created_at: reader.required("created_at", as_instant)?,

@@ -214,6 +214,7 @@ pub(super) fn request(kind: Kind, key: &str, lines: &[&str]) -> ReservationReque
         hold_seconds: DEFAULT_HOLD_SECONDS,
         order_id: None,
         session_id: None,
+        accepts_backorder: false,
     }
 }
 

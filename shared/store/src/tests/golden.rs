@@ -3,13 +3,17 @@
 //! After a deliberate change: `INSTA_UPDATE=always cargo test -p holdfast-store golden`, and read the difference.
 
 use domain::{
-    bucket::{BucketId, Home, Role},
+    bucket::{Bucket, BucketId, Home, Role},
     channel::{ChannelKind, ChannelSettings, Overflow},
     erp::{ErpKind, ErpSettings},
     group_commit::Commit,
     ids::{Channel, MovementId},
     movement::{Movement, MovementKind, MovementRequest},
-    purchase::{Incoming, PurchaseOrder, Step, erp::Note},
+    purchase::{
+        Backorders::{Closed, Never, Open},
+        Incoming, OnOrder, PurchaseOrder, Step,
+        erp::Note,
+    },
     quantity::Quantity,
     redistribution::{Memory, Rule, Weights},
     reservation::{CancelReason, Kind, Reservation, Status},
@@ -23,8 +27,8 @@ use crate::{
     StoredRule,
     table::Write,
     write::{
-        channel, child, credit, decide, erp, force, give_back, group, hold, movement as moves, pool, purchase, record,
-        release, rule, sale, settings, settle,
+        channel, child, credit, decide, erp, force, give_back, group, hold, incoming, movement as moves, pool,
+        purchase, record, release, rule, sale, settings, settle,
         transfer::{Target, transfer},
     },
 };
@@ -257,6 +261,10 @@ fn golden_of_sales_and_channels() {
     ]);
 }
 
+fn stock_in_the_pool() -> domain::bucket::StockId {
+    stock("tea").incoming()
+}
+
 fn purchases() -> Vec<(&'static str, Vec<Write>)> {
     let tea = stock("tea").sku;
     let sent = PurchaseOrder::open(&super::purchase::new("k", &["milk=3/0", "tea=12/0@450"], true), at(0));
@@ -280,8 +288,19 @@ fn purchases() -> Vec<(&'static str, Vec<Write>)> {
         since: at(0),
         version,
     };
-    let incoming = |text: &str| text.parse::<Incoming>().unwrap();
-    let (twelve, seven) = (incoming("12@20840"), incoming("7@-"));
+    let units = |text: &str| text.parse::<Incoming>().unwrap();
+    let (twelve, seven) = (units("12@20840"), units("7@-"));
+    let marked = |backorders| OnOrder { generation: 4, backorders, ..OnOrder::default() };
+    let pool = stock_in_the_pool();
+    let home = |free, shortfall| Bucket {
+        free,
+        holds: std::collections::BTreeMap::new(),
+        sold: 0,
+        watermark: None,
+        role: Role::Home(Home { shortfall, arrived: 3, generation: 3, next_child: 1, ..Home::default() }),
+    };
+    let next = |free, shortfall, arrived| incoming::Next { free, shortfall, arrived };
+    let follows = domain::purchase::backorder::follows(&canceled, &tea, -7, 2, at(10)).unwrap();
     vec![
         ("purchase_create", vec![purchase::create(&sent)]),
         ("purchase_replace", vec![purchase::replace(&received)]),
@@ -291,9 +310,19 @@ fn purchases() -> Vec<(&'static str, Vec<Write>)> {
         ("erp_first", vec![erp::save(&settings(1))]),
         ("erp_change", vec![erp::save(&settings(4))]),
         ("on_order_first", vec![purchase::first(&tea, &sent.id, twelve)]),
-        ("on_order_add", vec![purchase::add(&tea, &sent.id, twelve)]),
-        ("on_order_change", vec![purchase::change(&tea, &sent.id, twelve, seven)]),
-        ("on_order_remove", vec![purchase::remove(&tea, &sent.id, seven)]),
+        ("on_order_add", vec![purchase::add(&tea, &sent.id, twelve, Never)]),
+        ("on_order_change", vec![purchase::change(&tea, &sent.id, twelve, seven, Never)]),
+        ("on_order_remove", vec![purchase::remove(&tea, &sent.id, seven, Never)]),
+        ("on_order_add_where_it_may_be_promised", vec![purchase::add(&tea, &sent.id, twelve, Closed)]),
+        ("on_order_first_mark", vec![purchase::mark(&tea, None, Open)]),
+        ("on_order_mark", vec![purchase::mark(&tea, Some(&marked(Never)), Open)]),
+        ("on_order_mark_again", vec![purchase::mark(&tea, Some(&marked(Open)), Closed)]),
+        ("incoming_open", vec![incoming::open(&pool, 12)]),
+        ("incoming_follow", vec![incoming::follow(&pool, &home(5, 0), next(7, 0, 4))]),
+        ("incoming_follow_and_owe", vec![incoming::follow(&pool, &home(5, 0), next(0, 2, 3))]),
+        ("incoming_follow_and_cover", vec![incoming::follow(&pool, &home(0, 2), next(1, 0, 3))]),
+        ("incoming_follow_and_owe_less", vec![incoming::follow(&pool, &home(0, 5), next(0, 2, 3))]),
+        ("incoming_explain", vec![moves::explain(&follows), moves::list(&follows)]),
     ]
 }
 

@@ -6,7 +6,9 @@ use domain::{
     erp::{ErpKind, ErpSettings},
     ids::{Caller, Channel, PurchaseOrderId, ReceiptId, Sku},
     limits::{MAX_ORDERS_ON_THEIR_WAY, MAX_PURCHASE_LINES},
-    purchase::{Incoming, NewPurchaseOrder, OnOrder, PurchaseLines, PurchaseOrder, Receipt, Status, Step, erp::Note},
+    purchase::{
+        Backorders, Incoming, NewPurchaseOrder, OnOrder, PurchaseLines, PurchaseOrder, Receipt, Status, Step, erp::Note,
+    },
     quantity::Quantity,
     refusal::Refusal,
     time::Day,
@@ -29,12 +31,12 @@ fn tea() -> Sku {
     "tea".parse().unwrap()
 }
 
-fn po(key: &str) -> PurchaseOrderId {
+pub(super) fn po(key: &str) -> PurchaseOrderId {
     PurchaseOrderId::derive(&Caller::new("test"), &key.parse().unwrap())
 }
 
 /// So many days after the tests begin.
-fn day(days: u64) -> Day {
+pub(super) fn day(days: u64) -> Day {
     Day::of(at(0)).plus_days(days)
 }
 
@@ -57,7 +59,7 @@ pub(super) fn new(key: &str, lines: &[&str], send: bool) -> NewPurchaseOrder {
     }
 }
 
-fn receipt(key: &str, order: &str, lines: &[(&str, u64)]) -> Receipt {
+pub(super) fn receipt(key: &str, order: &str, lines: &[(&str, u64)]) -> Receipt {
     Receipt {
         id: ReceiptId::derive(&Caller::new("test"), &key.parse().unwrap()),
         order: po(order),
@@ -95,7 +97,14 @@ fn in_a_week(units: u64) -> String {
     format!("{units}@{}", day(7).epoch_days())
 }
 
-async fn check(bench: &Bench, name: &str, key: &str, before: Option<crate::Item>, write: Write, applied: bool) {
+pub(super) async fn check(
+    bench: &Bench,
+    name: &str,
+    key: &str,
+    before: Option<crate::Item>,
+    write: Write,
+    applied: bool,
+) {
     bench.remove_item(key).await;
     if let Some(before) = &before {
         bench.put(before.clone()).await;
@@ -127,28 +136,28 @@ async fn each_condition_of_an_order_and_of_what_is_on_its_way() {
     let (id, seven, five) = (po("k"), incoming("7@20840"), incoming("5@20840"));
     let with = |entries: &[(&PurchaseOrderId, Incoming)]| {
         let orders = entries.iter().map(|(id, incoming)| ((*id).clone(), *incoming)).collect();
-        Some(encode_on_order(&tea(), &OnOrder { orders, generation: 4 }))
+        Some(encode_on_order(&tea(), &OnOrder { orders, generation: 4, ..OnOrder::default() }))
     };
     let crowd = |count: usize| {
         let orders = (0..count).map(|n| (po(&format!("c{n}")), five)).collect();
-        Some(encode_on_order(&tea(), &OnOrder { orders, generation: 4 }))
+        Some(encode_on_order(&tea(), &OnOrder { orders, generation: 4, ..OnOrder::default() }))
     };
     let first = || writes::first(&tea(), &id, seven);
     check(&bench, "first", &key, None, first(), true).await;
     check(&bench, "first: there was something before", &key, with(&[]), first(), false).await;
-    let add = || writes::add(&tea(), &id, seven);
+    let add = || writes::add(&tea(), &id, seven, Backorders::Never);
     check(&bench, "add", &key, with(&[]), add(), true).await;
     check(&bench, "add: there was never anything", &key, None, add(), false).await;
     check(&bench, "add: it is there", &key, with(&[(&id, five)]), add(), false).await;
     check(&bench, "add: one below the most", &key, crowd(MAX_ORDERS_ON_THEIR_WAY - 1), add(), true).await;
     check(&bench, "add: too many", &key, crowd(MAX_ORDERS_ON_THEIR_WAY), add(), false).await;
-    let change = || writes::change(&tea(), &id, seven, five);
+    let change = || writes::change(&tea(), &id, seven, five, Backorders::Never);
     check(&bench, "change", &key, with(&[(&id, seven)]), change(), true).await;
     check(&bench, "change: another entry", &key, with(&[(&id, five)]), change(), false).await;
     check(&bench, "change: another day", &key, with(&[(&id, incoming("7@-"))]), change(), false).await;
     check(&bench, "change: no entry", &key, with(&[(&po("other"), seven)]), change(), false).await;
     check(&bench, "change: nothing there", &key, None, change(), false).await;
-    let remove = || writes::remove(&tea(), &id, seven);
+    let remove = || writes::remove(&tea(), &id, seven, Backorders::Never);
     check(&bench, "remove", &key, with(&[(&id, seven)]), remove(), true).await;
     check(&bench, "remove: another entry", &key, with(&[(&id, five)]), remove(), false).await;
     check(&bench, "remove: gone", &key, with(&[]), remove(), false).await;
@@ -445,7 +454,7 @@ async fn a_sku_has_only_so_many_orders_on_their_way() {
     bench.stocked("milk", 0).await;
     bench.stocked("tea", 0).await;
     let orders = (0..MAX_ORDERS_ON_THEIR_WAY).map(|n| (po(&format!("c{n}")), incoming("1@-"))).collect();
-    bench.put(encode_on_order(&tea(), &OnOrder { orders, generation: START })).await;
+    bench.put(encode_on_order(&tea(), &OnOrder { orders, generation: START, ..OnOrder::default() })).await;
     let refused =
         refusal(bench.store.open_purchase_order(&new("k", &["milk=1/0", "tea=1/0"], true)).await.unwrap_err());
     assert!(matches!(&refused, Refusal::InvalidRequest { errors } if errors[0].field == "lines[1].sku"), "{refused:?}");

@@ -41,12 +41,17 @@ pub(crate) fn shortfall(movement: &Movement, home: &Bucket) -> Vec<Write> {
     .value(":a", number(home.free))
     .value(":hi", number(window.next_child.into()));
     let update = if window.shortfall == 0 { update } else { update.value(":owed", number(window.shortfall)) };
+    vec![update, explain(movement), list(movement)]
+}
+
+/// The item that lists a movement among the shortfalls.
+pub(crate) fn list(movement: &Movement) -> Write {
     let listed = Item::from([
         (keys::PK.to_owned(), text(keys::shortfall(&movement.id))),
         (keys::LIST.to_owned(), text(keys::SHORTFALL_LIST)),
         (keys::RANK.to_owned(), text(keys::movement_rank(movement))),
     ]);
-    vec![update, explain(movement), Write::put(listed, "attribute_not_exists(pk)")]
+    Write::put(listed, "attribute_not_exists(pk)")
 }
 
 /// The item that explains it.

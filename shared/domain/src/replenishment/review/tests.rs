@@ -14,7 +14,7 @@ fn sku() -> Sku {
 }
 
 fn sight(available: u64, on_order: u64) -> Sight {
-    Sight { available, reserved: 0, sold: 0, shortfall: 0, on_order, as_of: noon() }
+    Sight { available, reserved: 0, sold: 0, shortfall: 0, on_order, promised: 0, arrived: 0, as_of: noon() }
 }
 
 /// Ten a day for the whole window.
@@ -78,6 +78,9 @@ fn an_open_alert_closes_only_when_supply_has_come() {
         ("enough is on its way", Sight { reserved: 10, ..sight(80, 5) }, true),
         ("enough came, and was sold at once", Sight { reserved: 0, sold: 60, ..sight(80, 0) }, false),
         ("what came covers what was owed", Sight { shortfall: 3, reserved: 10, ..sight(88, 0) }, true),
+        ("enough is on its way, and promised", Sight { reserved: 10, promised: 5, ..sight(80, 5) }, false),
+        ("a promise ended", Sight { reserved: 10, promised: 4, ..sight(80, 9) }, true),
+        ("what came was waited for, and more is free", Sight { reserved: 10, arrived: 5, ..sight(85, 0) }, true),
     ];
     for (name, sight, closes) in cases {
         let review = look(&first, None, &sight);

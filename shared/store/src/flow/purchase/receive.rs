@@ -1,17 +1,19 @@
-//! Units of a purchase order come: the order, each home, the movement that explains it, and what is still on its way, in one transaction.
+//! Units of a purchase order come: the order, each home, the movement that explains it, and what is still on its way, in one transaction. Those
+//! who were promised units before they came are served first: what is set aside for them comes into no stock.
 
 use std::collections::{BTreeMap, BTreeSet};
 
 use domain::{
     bucket::{Bucket, StockId},
     ids::{MovementId, Sku},
+    limits::MAX_AWAITED_LINES,
     movement::Movement,
     purchase::{PurchaseOrder, Receipt},
     quantity::Quantity,
-    refusal::Refusal,
+    refusal::{FieldError, Refusal},
 };
 
-use super::{Found, MAX_ROUNDS, home_of, homes_of, keys_of, writes};
+use super::{Found, MAX_ROUNDS, home_of, homes_of, incoming::MAX_ITEMS, keys_of, on_order_in, writes};
 use crate::{
     Failure, Fault, Store,
     item::{decode_bucket, decode_movement},
@@ -85,10 +87,23 @@ impl Store {
         let stocks = stocks(&found, &into, came)?;
         let channel = |sku: &Sku| stocks.get(sku).map_or_else(|| into.channel.clone(), |stock| stock.channel.clone());
         let receipt = Receipt { lines: came.clone(), ..receipt.clone() };
-        let movements = receipt.movements(channel, self.now());
+        let division = self.divide(&found, came).await?;
+        let promised = |sku: &Sku| division.get(sku).map_or(0, |(_, served)| served.to_promises);
+        let movements = receipt.movements(channel, promised, self.now());
         let mut together = writes(Some(seen), &next, &found)?;
         for movement in &movements {
             together.extend(comes_in(&found, movement)?);
+        }
+        if !self.pools_follow_receipt(seen, &next, division, &mut together).await? {
+            return Ok(None);
+        }
+        if together.len() > MAX_ITEMS {
+            let detail = format!(
+                "are too many to be divided at once among those who wait: book {MAX_AWAITED_LINES} of them at a time"
+            );
+            return Err(
+                Refusal::InvalidRequest { errors: vec![FieldError { field: "lines".to_owned(), detail }] }.into()
+            );
         }
         match self.transact(together).await? {
             Transacted::Applied => {
@@ -100,6 +115,21 @@ impl Store {
             }
             Transacted::Refused(_) => Ok(None),
         }
+    }
+}
+
+impl Store {
+    /// As many of these lines as one receipt can book: all of them, unless some may be waited for.
+    pub(crate) async fn bookable(&self, came: BTreeMap<Sku, Quantity>) -> Result<BTreeMap<Sku, Quantity>, Fault> {
+        if came.len() <= MAX_AWAITED_LINES {
+            return Ok(came);
+        }
+        let found = self.batch_get(came.keys().map(keys::on_order).collect()).await?;
+        let mut may_be_waited_for = false;
+        for sku in came.keys() {
+            may_be_waited_for |= on_order_in(&found, sku)?.is_some_and(|on_order| on_order.backorders.has_pool());
+        }
+        Ok(if may_be_waited_for { came.into_iter().take(MAX_AWAITED_LINES).collect() } else { came })
     }
 }
 
@@ -123,5 +153,8 @@ fn stocks(
 fn comes_in(found: &Found, movement: &Movement) -> Result<Vec<Write>, Fault> {
     let home = found.get(&keys::bucket(&movement.stock.home())).map(decode_bucket).transpose()?;
     let shortfall = home.as_ref().and_then(Bucket::home).map_or(0, |home| home.shortfall);
+    if movement.delta == 0 {
+        return Ok(vec![write::movement::explain(movement)]);
+    }
     Ok(write::movement::incoming(movement, movement.delta.unsigned_abs(), shortfall, None))
 }

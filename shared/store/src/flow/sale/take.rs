@@ -165,5 +165,7 @@ fn taking(id: &ReservationId, key: &SaleKey, line: &SaleLine, sold: bool) -> Tak
         session_id: None,
         fingerprint: Some(Fingerprint::of("marketplace sale", &parts)),
         begin: Begin::Trying,
+        // A marketplace has said when it ships.
+        accepts_backorder: false,
     }
 }

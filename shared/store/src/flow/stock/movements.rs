@@ -101,10 +101,8 @@ impl Store {
                 self.plan_correction(request, correction.units().unsigned_abs(), home).await
             }
             MovementKind::Count(counted) => self.plan_count(request, counted).await,
-            MovementKind::Transfer(_) => {
-                let detail = "a transfer moves two stocks: `Store::transfer` does".to_owned();
-                Err(Refusal::InvalidRequest { errors: vec![FieldError { field: "kind".to_owned(), detail }] }.into())
-            }
+            MovementKind::Transfer(_) => Err(no_such_kind("a transfer moves two stocks: `Store::transfer` does")),
+            MovementKind::Expect(_) => Err(no_such_kind("what is expected follows from purchase orders")),
         }
     }
 
@@ -193,7 +191,7 @@ impl Store {
     }
 
     /// The same of several stocks, in the order asked for.
-    pub(super) async fn tidied(&self, stocks: &[StockId]) -> Result<Vec<StockView>, Failure> {
+    pub(crate) async fn tidied(&self, stocks: &[StockId]) -> Result<Vec<StockView>, Failure> {
         let now = self.now();
         let mut tidied = 0;
         for view in self.view(stocks, Records::OfOverdue).await? {
@@ -208,6 +206,11 @@ impl Store {
         tracing::debug!(tidied, stocks = stocks.len(), "looked at overdue holds before a movement");
         self.view(stocks, Records::OfAll).await
     }
+}
+
+fn no_such_kind(detail: &str) -> Failure {
+    let error = FieldError { field: "kind".to_owned(), detail: detail.to_owned() };
+    Refusal::InvalidRequest { errors: vec![error] }.into()
 }
 
 pub(super) fn unknown(sku: &Sku) -> Failure {

@@ -74,7 +74,7 @@ impl Store {
     }
 
     /// What follows units that arrived: this process looks there again, and they are split if a peak is announced.
-    pub(super) async fn arrived(&self, movements: &[Movement]) {
+    pub(crate) async fn arrived(&self, movements: &[Movement]) {
         for movement in movements.iter().filter(|movement| movement.delta > 0) {
             self.routes.freed(&movement.stock.home());
             self.split_what_came(movement).await;

@@ -46,7 +46,16 @@ fn learned(version: u64) -> Learned {
 }
 
 fn alert() -> Alert {
-    let sight = Sight { available: 80, reserved: 4, sold: 16, shortfall: 0, on_order: 0, as_of: at(0) };
+    let sight = Sight {
+        available: 80,
+        reserved: 4,
+        sold: 16,
+        shortfall: 0,
+        on_order: 0,
+        promised: 0,
+        arrived: 0,
+        as_of: at(0),
+    };
     Alert {
         id: AlertId::of(&tea(), 2),
         sku: tea(),
