@@ -252,7 +252,7 @@ mod tests {
         let alert = Alert {
             id: AlertId::of(&sku, 1),
             sku,
-            sight: Sight { available: 80, reserved: 4, sold: 16, shortfall: 2, on_order: 5, as_of },
+            sight: Sight { available: 80, reserved: 4, sold: 16, given_back: 0, shortfall: 2, on_order: 5, as_of },
             reorder_point: 84,
             quantity: domain::quantity::Quantity::new(144).ok(),
             on_alert: OnAlert::Tell,

@@ -1,4 +1,4 @@
-//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`, `joined`. The names are short
+//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`, `unsold`, `joined`. The names are short
 //! because a hot bucket's bytes are money and time.
 
 use std::collections::BTreeMap;
@@ -34,6 +34,9 @@ pub(crate) fn encode_bucket(id: &BucketId, bucket: &Bucket) -> Item {
             if home.shortfall > 0 {
                 item.insert("owed".to_owned(), number(home.shortfall));
             }
+            if home.given_back > 0 {
+                item.insert("unsold".to_owned(), number(home.given_back));
+            }
             if home.joined {
                 item.insert("joined".to_owned(), number(1));
             }
@@ -63,6 +66,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
             version: reader.required("v", as_number)?,
             expected_peak_per_second: reader.required("peak", as_number)?,
             shortfall: reader.optional("owed", as_more_than_zero)?.unwrap_or(0),
+            given_back: reader.optional("unsold", as_more_than_zero)?.unwrap_or(0),
             joined: reader.optional("joined", as_mark)?.is_some(),
         })
     };
