@@ -233,7 +233,7 @@ fn seen(settings: &ErpSettings, order: &PurchaseOrder, state: &OrderState) -> Se
     seen
 }
 
-/// What failed; the second time in a row, or where nothing is set up, it is said aloud.
+/// What failed. It is said aloud where something was wrong already, as it is the second time in a row, or where nothing is set up.
 fn failed(order: &PurchaseOrder, error: &CallError) -> Note {
     let failed_before = order.erp.as_ref().is_some_and(|side| side.trouble.is_some());
     if failed_before || matches!(error, CallError::Unconfigured(_)) {
