@@ -1,7 +1,8 @@
 //! One purchase order, at the ERP.
 //!
 //! **What came** is booked as far as the ERP shows our lines. A SKU of which it shows no line, or that is the same item as another of the
-//! order, is a person's to look at: it is told, nothing of it is booked, and the order is not over because the ERP says so.
+//! order, is a person's to look at: it is told, and said aloud when it is new; nothing of it is booked, and the order is not over because
+//! the ERP says so.
 //!
 //! **What fails** is written on the order. The second time in a row somebody is called: one call that fails is nothing to get up for.
 
@@ -77,8 +78,8 @@ impl Desk<'_> {
                 tracing::info!(order = %order.id, erp_order = %id, was_there, "a purchase order is in the ERP");
                 let company = self.settings.company().map(str::to_owned);
                 let expected_on = day(expected_on).unwrap_or_else(|| Day::of(order.created_at));
-                let (kind, id) = (self.kind, id.to_string());
-                Note::Placed { kind, company, id, number, expected_on, concern: concern(&concerns) }
+                let (kind, id, concern) = (self.kind, id.to_string(), concern(&order, &concerns));
+                Note::Placed { kind, company, id, number, expected_on, concern }
             }
             Err(CallError::Refused { reason }) => {
                 tracing::error!(alarm = "purchase-order-refused", order = %order.id, reason, "the ERP refuses a purchase order");
@@ -138,7 +139,7 @@ impl Desk<'_> {
 
     async fn follow(&self, order: &PurchaseOrder, state: &OrderState) -> Result<(), Failure> {
         let unclear = self.book(order, state).await?;
-        let concern = concern(&[&state.concerns[..], &unclear].concat());
+        let concern = concern(order, &[&state.concerns[..], &unclear].concat());
         self.note(order, Note::Seen { expected_on: state.expected_on.and_then(day), concern }).await?;
         match state.status {
             Status::Closed | Status::Canceled if unclear.is_empty() => self.end(order).await,
@@ -164,7 +165,7 @@ impl Desk<'_> {
             Err(error) => return self.note(order, failed(order, &error)).await,
         };
         let note = match self.erp.cancel(&id, &key).await {
-            Ok(()) => Note::Withdrawn { concern: concern(&unclear) },
+            Ok(()) => Note::Withdrawn { concern: concern(order, &unclear) },
             Err(error) => failed(order, &error),
         };
         self.note(order, note).await
@@ -181,7 +182,7 @@ impl Desk<'_> {
             };
             let unclear = self.book(order, &state).await?;
             if state.status != Status::Open {
-                return self.note(order, Note::Withdrawn { concern: concern(&unclear) }).await;
+                return self.note(order, Note::Withdrawn { concern: concern(order, &unclear) }).await;
             }
             if let Err(error) = self.erp.cancel(&state.id, &key).await {
                 return self.note(order, failed(order, &error)).await;
@@ -251,8 +252,16 @@ fn key(order: &PurchaseOrder) -> Result<OrderKey, Unfit> {
     order.id.as_str().parse().map_err(|_| Unfit("its id cannot be a key"))
 }
 
-fn concern(concerns: &[String]) -> Option<String> {
-    (!concerns.is_empty()).then(|| concerns.join("; "))
+/// What a person should look at, as one text. It is said aloud when it is new.
+fn concern(order: &PurchaseOrder, concerns: &[String]) -> Option<String> {
+    if concerns.is_empty() {
+        return None;
+    }
+    let words = concerns.join("; ");
+    if order.erp.as_ref().and_then(|side| side.trouble.as_ref()) != Some(&words) {
+        tracing::error!(alarm = "purchase-order-unclear", order = %order.id, words, "a purchase order is for a person to look at");
+    }
+    Some(words)
 }
 
 fn date(day: Day) -> Option<jiff::civil::Date> {
@@ -340,7 +349,7 @@ mod tests {
 
     #[test]
     fn concerns_are_one_text_or_none() {
-        assert_eq!(concern(&[]), None);
-        assert_eq!(concern(&["a".to_owned(), "b".to_owned()]).as_deref(), Some("a; b"));
+        assert_eq!(concern(&order(), &[]), None);
+        assert_eq!(concern(&order(), &["a".to_owned(), "b".to_owned()]).as_deref(), Some("a; b"));
     }
 }

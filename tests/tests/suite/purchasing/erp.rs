@@ -161,8 +161,8 @@ async fn an_order_whose_replies_are_lost_three_times_exists_once() {
         let side = world.side(&id).await;
         assert_eq!(side["status"], "asked", "{kind}: {side}");
         assert!(side["trouble"].as_str().unwrap().contains("no answer came"), "{kind}: {side}");
-        // It is tried again after two minutes, and then ever more rarely.
-        world.minutes(12).await;
+        // It is tried again after two minutes, and then each time after as long again; a minute more where a tick comes a second early.
+        world.minutes(24).await;
         assert_eq!(world.network.lost.load(Ordering::SeqCst), 3, "{kind}");
         assert_eq!(world.there().1, 1, "{kind}: one order");
         let order = world.read(&id).await;
@@ -352,5 +352,23 @@ async fn an_order_of_two_skus_that_are_one_item_there_is_not_created() {
     assert_eq!((&side["status"], world.there().1), (&json!("refused"), 0));
     assert_eq!(side["refusal"], "two of its SKUs are one item in the ERP");
     assert_eq!(next(&world.shop, "tea").await, None, "and nobody is promised any of it");
+    world.shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_order_under_our_reference_is_told_for_as_long_as_it_is_open() {
+    let world = World::with(ErpKind::SapBusinessOne, 0).await;
+    let id = world.order().await;
+    world.minutes(1).await;
+    let there = world.there().0[0];
+    let twin = world.books(|books| books.create(books.orders[&there].clone()).unwrap());
+    for _ in 0..2 {
+        world.pass(15 * 60).await;
+        let trouble = world.side(&id).await["trouble"].as_str().unwrap().to_owned();
+        assert!(trouble.contains(&format!("further open purchase orders of this reference: {}", 1_000 + twin)));
+    }
+    world.books(|books| books.end(twin, erps::books::Standing::Canceled));
+    world.pass(15 * 60).await;
+    assert_eq!(world.side(&id).await.get("trouble"), None);
     world.shop.close().await;
 }
