@@ -226,6 +226,8 @@ proptest! {
     fn between_two_alerts_supply_has_come(steps in proptest::collection::vec(step(), 1..200)) {
         let (mut known, mut sight) = (learned(), sight(120, 0));
         let (mut alerts, mut raised, mut midnights) = (0, 0, 0);
+        // What there is in all, counted without looking at where it is.
+        let (mut there, mut there_then) = (120, 0);
         for step in steps {
             let mut days = None;
             match step {
@@ -245,18 +247,22 @@ proptest! {
                     let day = |ago| DayOfSales { day: today.minus_days(ago), units: 10, out_seconds: 0 };
                     days = Some((1..=28).map(day).collect::<Vec<_>>());
                 }
-                Step::Order(units) => { sight.on_order += units; raised += 1; }
+                Step::Order(units) => { sight.on_order += units; there += units; raised += 1; }
                 Step::Receive(units) => { let n = units.min(sight.on_order); sight.on_order -= n; sight.available += n; }
-                Step::Count(units) => sight.available -= units.min(sight.available),
+                Step::Count(units) => { let n = units.min(sight.available); sight.available -= n; there -= n; }
             }
             let before = known.open.clone();
             let review = look(&known, days.as_deref(), &sight);
             let point = review.reorder.units.cast_signed();
             if let Some(Turn::Opened(alert)) = &review.turn {
                 prop_assert_eq!(before, None);
+                there_then = there;
                 alerts += 1;
                 prop_assert_eq!(&alert.id, &AlertId::of(&sku(), alerts));
                 prop_assert!(sight.position() <= point && sight.position() + alert.quantity.unwrap().units().cast_signed() > point);
+            }
+            if let Some(Turn::Closed(_)) = &review.turn {
+                prop_assert!(there > there_then || days.is_some(), "nothing has come since it opened");
             }
             known = review.learned;
             prop_assert!(known.open.is_some() || sight.position() > point, "nobody was told");
