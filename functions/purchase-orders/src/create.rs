@@ -66,6 +66,7 @@ fn read(request: &Request) -> Result<(NewPurchaseOrder, Vec<Sku>), Problem> {
             currency,
             lines,
             expected_on,
+            lead_time_days: None,
             send: send?,
             alert: None,
             actor: request.actor().to_owned(),

@@ -51,6 +51,9 @@ pub(crate) struct ErpSideView<'a> {
     #[serde(skip_serializing_if = "Option::is_none")]
     refusal: Option<&'a str>,
     refusals: u32,
+    /// What was noticed when it was created there.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concern: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
     trouble: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -68,7 +71,7 @@ impl<'a> ErpSideView<'a> {
             }
             Standing::Withdrawn => ("withdrawn", None, None, None, None),
         };
-        let (refusals, trouble) = (side.refusals, side.trouble.as_deref());
-        Self { status, kind, id, number, refusal, refusals, trouble, looked_at: side.looked_at.map(rfc3339) }
+        let (refusals, concern, trouble) = (side.refusals, side.concern.as_deref(), side.trouble.as_deref());
+        Self { status, kind, id, number, refusal, refusals, concern, trouble, looked_at: side.looked_at.map(rfc3339) }
     }
 }

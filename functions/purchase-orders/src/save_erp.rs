@@ -73,9 +73,20 @@ fn read(request: &Request) -> Result<(ErpSettings, Option<IfMatch>), Problem> {
         let endpoint = input.optional("endpoint", body.endpoint).map(|Endpoint(endpoint)| endpoint);
         let options = texts(input, "options", body.options);
         let items: BTreeMap<Sku, String> = names(input, "items", body.items);
+        once(input, &items);
         let suppliers: BTreeMap<Supplier, String> = names(input, "suppliers", body.suppliers);
         Some((ErpSettings { kind: kind?, endpoint, options, items, suppliers, ..ErpSettings::default() }, if_match))
     })
+}
+
+/// Two SKUs that are one item there would each be booked with what came of both.
+fn once(input: &mut Input<'_>, items: &BTreeMap<Sku, String>) {
+    let mut first: BTreeMap<&str, &Sku> = BTreeMap::new();
+    for (sku, item) in items {
+        if let Some(other) = first.insert(item, sku) {
+            input.refuse("items", format!("names item {item} twice, for the SKUs {other} and {sku}"));
+        }
+    }
 }
 
 /// The ERP's ids, by our names.
@@ -140,6 +151,7 @@ mod tests {
             (r#"{"kind": "none", "items": {"a b": "x", "c": ""}}"#.to_owned(), &["items[0]", "items[1]"]),
             (r#"{"kind": "none", "suppliers": {"": "x"}}"#.to_owned(), &["suppliers[0]"]),
             (format!(r#"{{"kind": "none", "items": {{{many}}}}}"#), &["items"]),
+            (r#"{"kind": "none", "items": {"tea": "I-1", "mug": "I-2", "green-tea": "I-1"}}"#.to_owned(), &["items"]),
             (r#"{"kind": "none", "password": "x"}"#.to_owned(), &["password"]),
         ] {
             let problem = read(&sample(&body)).unwrap_err();

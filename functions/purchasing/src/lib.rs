@@ -41,7 +41,7 @@ async fn attend_all(app: &App) -> Result<(), Failure> {
         Ok(Some(connector)) => connector,
         Ok(None) => return Ok(()),
         Err(error) => {
-            tracing::warn!(%error, "the ERP cannot be called");
+            tracing::error!(alarm = "erp-unreachable", %error, "the ERP cannot be called");
             return Ok(());
         }
     };

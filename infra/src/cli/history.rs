@@ -2,13 +2,20 @@
 
 use std::collections::BTreeMap;
 
-use domain::{ids::Sku, limits::MAX_UNITS_A_DAY, time::Day};
+use domain::{
+    ids::Sku,
+    limits::MAX_UNITS_A_DAY,
+    time::{DAY_SECONDS, Day},
+};
 use http::Date;
 
 use super::{
     Failure,
     rows::{self, Rejected},
 };
+
+/// The column that may be there.
+const OUT_OF_STOCK: &str = "out_of_stock_seconds";
 
 /// Units by day.
 pub type Days = BTreeMap<Day, u64>;
@@ -17,14 +24,17 @@ pub type Days = BTreeMap<Day, u64>;
 #[derive(Debug)]
 pub struct History {
     pub skus: BTreeMap<Sku, Days>,
+    /// Seconds of a day in which there was nothing to sell, where the file says so.
+    pub out: BTreeMap<Sku, Days>,
     pub rejected: Vec<Rejected>,
 }
 
 impl History {
-    /// Reads rows of `date`, `sku` (or `product_id`) and `units`; other columns are nobody's business here. Rows of the same SKU and day
-    /// add up.
+    /// Reads rows of `date`, `sku` (or `product_id`) and `units`, and `out_of_stock_seconds` where there is such a column; others are nobody's
+    /// business here. Rows of the same SKU and day add up; of their seconds the most count.
     pub fn read(file: &[u8]) -> Result<Self, Failure> {
         let mut skus: BTreeMap<Sku, Days> = BTreeMap::new();
+        let mut out: BTreeMap<Sku, Days> = BTreeMap::new();
         let rows = rows::read(file, &["date", "units"], |row| {
             let Date(day) = row.value("date")?;
             let column = if row.text("sku").is_empty() { "product_id" } else { "sku" };
@@ -34,10 +44,18 @@ impl History {
             if sold > MAX_UNITS_A_DAY {
                 return Err(format!("units must not be more than {MAX_UNITS_A_DAY} on one day"));
             }
+            if !row.text(OUT_OF_STOCK).is_empty() {
+                let seconds: u64 = row.value(OUT_OF_STOCK)?;
+                if seconds > DAY_SECONDS {
+                    return Err(format!("{OUT_OF_STOCK} must not be more than a day, {DAY_SECONDS}"));
+                }
+                let known = out.entry(sku.clone()).or_default().entry(day).or_default();
+                *known = seconds.max(*known);
+            }
             skus.entry(sku).or_default().insert(day, sold);
             Ok(())
         })?;
-        Ok(Self { skus, rejected: rows.rejected })
+        Ok(Self { skus, out, rejected: rows.rejected })
     }
 
     /// The first and the last day of any SKU.
@@ -69,6 +87,11 @@ mod tests {
 
     #[test]
     fn a_sku_may_be_called_so() {
+        let file = "date,sku,units,out_of_stock_seconds\n2017-09-25,tea,2,\n2017-09-26,tea,2,3600\n2017-09-26,tea,1,60\n\
+            2017-09-27,tea,0,86401\n";
+        let history = History::read(file.as_bytes()).unwrap();
+        let out: Vec<u64> = history.out.values().flat_map(BTreeMap::values).copied().collect();
+        assert_eq!((out, history.rejected.len()), (vec![3_600], 1));
         let history = History::read(b"sku,units,date\ntea,5,2017-09-25\n").unwrap();
         assert_eq!(history.skus.len(), 1);
         assert!(History::read(b"sku,units\ntea,5\n").is_err());

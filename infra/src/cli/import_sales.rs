@@ -24,8 +24,8 @@ const BAD_ROWS: u8 = 3;
 
 /// Load what was sold on which day from a CSV file
 ///
-/// The file has a header and the columns `date` (2026-11-26), `sku` or `product_id`, and `units`; others are ignored. Rows of the same
-/// SKU and day add up. A row that cannot be right is reported with its line number, and the rest goes on.
+/// The file has a header and the columns `date` (2026-11-26), `sku` or `product_id`, and `units`; and `out_of_stock_seconds`, if you know
+/// for how long there was nothing to sell, for such days say little of demand. Others are ignored. Rows of the same SKU and day add up. A row that cannot be right is reported with its line number, and the rest goes on.
 ///
 /// A day is as the file says, whatever was counted; so importing the same file again changes nothing. Today is refused: its sales are
 /// counted as they are made.
@@ -53,8 +53,11 @@ pub struct Args {
 #[derive(Debug)]
 struct Part {
     sku: Sku,
-    days: Vec<(Day, u64)>,
+    days: Vec<Told>,
 }
+
+/// A day, the units that were sold on it, and the seconds in which there was nothing to sell.
+type Told = (Day, u64, Option<u64>);
 
 /// A request that was not done.
 #[derive(Debug, Serialize)]
@@ -96,7 +99,9 @@ async fn import(client: &Client, history: History, at_once: usize, quiet: bool) 
     };
     let mut parts = Vec::new();
     for (sku, days) in history.skus {
-        let days: Vec<(Day, u64)> = days.into_iter().collect();
+        let out = history.out.get(&sku);
+        let out = |day: &Day| out.and_then(|out| out.get(day)).copied();
+        let days: Vec<Told> = days.into_iter().map(|(day, units)| (day, units, out(&day))).collect();
         parts.extend(days.chunks(MAX_DAYS_OF_SALES).map(|days| Part { sku: sku.clone(), days: days.to_vec() }));
     }
     let all = parts.len();
@@ -116,8 +121,14 @@ async fn import(client: &Client, history: History, at_once: usize, quiet: bool) 
 
 /// How many of the days are other than before.
 async fn send(client: &Client, part: &Part) -> Result<u64, String> {
-    let days: Vec<Value> =
-        part.days.iter().map(|(day, units)| json!({ "date": Date(*day).to_string(), "units": units })).collect();
+    let day = |(day, units, out): &Told| {
+        let mut told = json!({ "date": Date(*day).to_string(), "units": units });
+        if let Some(seconds) = out {
+            told["out_of_stock_seconds"] = json!(seconds);
+        }
+        told
+    };
+    let days: Vec<Value> = part.days.iter().map(day).collect();
     let path = ["stock", part.sku.as_str(), "sales"];
     let body = Some(json!({ "days": days }));
     let call = Call { name: "sales", method: Method::PUT, path: &path, channel: None, key: None, body };

@@ -192,6 +192,8 @@ pub struct Home {
     pub expected_peak_per_second: u64,
     /// Units that are held or sold but were not on the shelf when it was counted. While it is above 0 nothing is free.
     pub shortfall: u64,
+    /// Units that were sold and given back unshipped, ever, because their order was canceled: `sold` counts them still.
+    pub given_back: u64,
     /// The channel has given its quota up and sells from the shared stock. A home is never deleted, for what was sold from it and the
     /// watermark stay true; what shoppers hold in it ends here as well.
     pub joined: bool,

@@ -31,6 +31,16 @@ impl ErpKind {
             Self::SapBusinessOne => "sap-business-one",
         }
     }
+
+    /// The option that says which company it is: what one of them calls order 98 is another one's order 98.
+    #[must_use]
+    pub const fn company_option(self) -> &'static str {
+        match self {
+            Self::QuickBooks => "realm_id",
+            Self::NetSuite => "account_id",
+            Self::SapBusinessOne => "company",
+        }
+    }
 }
 
 /// Not a word for an ERP.
@@ -72,6 +82,19 @@ pub struct ErpSettings {
 }
 
 impl ErpSettings {
+    /// Which company's books these are, where the settings say.
+    #[must_use]
+    pub fn company(&self) -> Option<&str> {
+        let company = self.options.get(self.kind?.company_option())?;
+        Some(company.as_str()).filter(|company| !company.is_empty())
+    }
+
+    /// Whether what is in that company's books of that ERP is in these.
+    #[must_use]
+    pub fn is_at(&self, kind: ErpKind, company: Option<&str>) -> bool {
+        self.kind == Some(kind) && company.is_none_or(|company| self.company() == Some(company))
+    }
+
     /// What the ERP calls an item.
     #[must_use]
     pub fn item<'a>(&'a self, sku: &'a Sku) -> &'a str {
@@ -104,6 +127,8 @@ pub enum Standing {
     Placed {
         /// In which ERP.
         kind: ErpKind,
+        /// In whose books there, where the settings said so.
+        company: Option<String>,
         /// The ERP's id.
         id: String,
         /// What people there call it.
@@ -122,6 +147,8 @@ pub struct ErpSide {
     pub standing: Standing,
     /// How often the ERP has refused it.
     pub refusals: u32,
+    /// What a person should look at because of how it was created there; it stays, for no later look finds it again.
+    pub concern: Option<String>,
     /// What went wrong last, or what a person should look at; nothing when all went well.
     pub trouble: Option<String>,
     /// When it was looked at last.
@@ -132,7 +159,7 @@ impl ErpSide {
     /// Of an order of which nothing but this is known.
     #[must_use]
     pub const fn new(standing: Standing) -> Self {
-        Self { standing, refusals: 0, trouble: None, looked_at: None }
+        Self { standing, refusals: 0, concern: None, trouble: None, looked_at: None }
     }
 }
 
@@ -146,6 +173,23 @@ mod tests {
             assert_eq!(kind.to_string().parse(), Ok(kind));
         }
         assert_eq!("sage".parse::<ErpKind>(), Err(ErpKindError));
+    }
+
+    #[test]
+    fn another_company_is_another_place() {
+        let options = [("realm_id".to_owned(), "9".to_owned())];
+        let at = |kind| ErpSettings { kind, options: options.clone().into(), ..ErpSettings::default() };
+        let (here, elsewhere) = (at(Some(ErpKind::QuickBooks)), at(Some(ErpKind::NetSuite)));
+        assert_eq!((here.company(), elsewhere.company(), at(None).company()), (Some("9"), None, None));
+        for (kind, company, is_here) in [
+            (ErpKind::QuickBooks, Some("9"), true),
+            (ErpKind::QuickBooks, Some("8"), false),
+            (ErpKind::QuickBooks, None, true),
+            (ErpKind::NetSuite, Some("9"), false),
+        ] {
+            assert_eq!(here.is_at(kind, company), is_here, "{kind} {company:?}");
+        }
+        assert!(!elsewhere.is_at(ErpKind::NetSuite, Some("9")));
     }
 
     #[test]

@@ -14,7 +14,7 @@ use std::{fmt, str::FromStr};
 
 use crate::{
     bucket::{MalformedText, exact},
-    erp::ErpSide,
+    erp::{ErpSide, Standing},
     ids::{Channel, Currency, Fingerprint, PurchaseOrderId, Reference, Sku, Supplier},
     limits::{MAX_PURCHASE_LINES, MAX_UNIT_COST_MINOR},
     quantity::Quantity,
@@ -206,6 +206,8 @@ pub struct NewPurchaseOrder {
     pub lines: PurchaseLines,
     /// When it should come, if that is known.
     pub expected_on: Option<Day>,
+    /// How many days after the sending it should come, where that is known and no day is.
+    pub lead_time_days: Option<u64>,
     /// Whether it is sent at once, and not a draft.
     pub send: bool,
     /// The alert that set it off, if one did.
@@ -245,6 +247,8 @@ pub struct PurchaseOrder {
     pub lines: PurchaseLines,
     /// When the rest should come, if that is known.
     pub expected_on: Option<Day>,
+    /// How many days after the sending it should come: what gives a draft its day when it is sent.
+    pub lead_time_days: Option<u64>,
     /// When it was written down.
     pub created_at: Timestamp,
     /// When it was sent.
@@ -275,6 +279,7 @@ impl PurchaseOrder {
             currency: new.currency.clone(),
             lines: new.lines.clone(),
             expected_on: new.expected_on,
+            lead_time_days: new.lead_time_days,
             created_at: at,
             sent_at: new.send.then_some(at),
             closed_at: None,
@@ -286,11 +291,14 @@ impl PurchaseOrder {
         }
     }
 
-    /// What of a SKU is on its way because of this order.
+    /// What of a SKU is on its way because of this order. While the ERP refuses it, no supplier knows of it, and it comes on no day: so no
+    /// shopper is promised any of it. It still counts as ordered, or another order would be set off, and refused as well, every minute until
+    /// somebody mends what is wrong.
     #[must_use]
     pub fn incoming(&self, sku: &Sku) -> Option<Incoming> {
         let line = self.lines.of(sku).filter(|_| self.status.is_on_its_way())?;
-        Incoming::new(line.open(), self.expected_on)
+        let is_refused = self.erp.as_ref().is_some_and(|side| matches!(side.standing, Standing::Refused { .. }));
+        Incoming::new(line.open(), self.expected_on.filter(|_| !is_refused))
     }
 }
 
@@ -315,6 +323,7 @@ pub(crate) mod tests {
             currency: Some("EUR".parse().unwrap()),
             lines: lines(texts),
             expected_on: Some(Day::from_epoch_days(20_840)),
+            lead_time_days: None,
             send: status != Status::Draft,
             alert: None,
             actor: "local".to_owned(),
@@ -377,6 +386,7 @@ pub(crate) mod tests {
                 currency: None,
                 lines: lines(&["tea=1/0"]),
                 expected_on: None,
+                lead_time_days: None,
                 send: false,
                 alert: None,
                 actor: "local".to_owned(),
@@ -416,5 +426,8 @@ pub(crate) mod tests {
             assert_eq!(order.incoming(&"milk".parse().unwrap()), None, "all of it came");
             assert_eq!(order.incoming(&"mug".parse().unwrap()), None, "not ordered");
         }
+        let refused = Some(ErpSide::new(Standing::Refused { words: "no".to_owned() }));
+        let order = PurchaseOrder { erp: refused, ..order(Status::Sent, &["tea=12/0"]) };
+        assert_eq!(order.incoming(&tea), Incoming::new(12, None), "ordered, and promised to nobody");
     }
 }

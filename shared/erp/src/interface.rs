@@ -4,7 +4,7 @@ use std::{fmt, str::FromStr};
 
 use async_trait::async_trait;
 use jiff::civil::Date;
-use vendor::{CallError, Delivery, Rejected};
+use vendor::CallError;
 
 use crate::order::{NewOrder, OrderKey};
 
@@ -63,8 +63,9 @@ pub struct Created {
 /// How an order is named.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]
 pub enum Which<'a> {
-    /// By the ERP's id: the order that was created, and no other.
-    Id(&'a ErpOrderId),
+    /// By the ERP's id, and our key: the order that was created, and no other. One of this id that is not under our key is refused: it is in
+    /// another company's books, or a person has given it another reference.
+    Id(&'a ErpOrderId, &'a OrderKey),
     /// By our key: the oldest order under it that is not canceled. For whoever never saw the answer.
     Key(&'a OrderKey),
 }
@@ -109,6 +110,12 @@ pub struct OrderState {
 }
 
 impl OrderState {
+    /// Whether any line is of this item.
+    #[must_use]
+    pub fn has(&self, item: &str) -> bool {
+        self.lines.iter().any(|line| line.item == item)
+    }
+
     /// Units of an item that were received on all its lines; nothing if the ERP does not say, or has no such line.
     #[must_use]
     pub fn received(&self, item: &str) -> Option<u64> {
@@ -116,15 +123,6 @@ impl OrderState {
         lines.peek()?;
         lines.try_fold(0_u64, |sum, line| Some(sum.saturating_add(line.received?)))
     }
-}
-
-/// What an ERP's webhook said. Read what is named here: a notice may come twice, late or never.
-#[derive(Debug, Clone, PartialEq, Eq, Default)]
-pub struct Heard {
-    /// Orders that have changed.
-    pub orders: Vec<ErpOrderId>,
-    /// Bills that have changed, and with them what was received of the orders that they are for ([`Erp::orders_of_bill`]).
-    pub bills: Vec<ErpOrderId>,
 }
 
 /// One vendor.
@@ -140,23 +138,9 @@ pub trait Erp: Send + Sync {
     /// Reads an order; nothing if there is none (any more: in some ERPs, to delete is the only way to cancel).
     async fn read(&self, which: Which<'_>) -> Result<Option<OrderState>, CallError>;
 
-    /// Sees to it that nothing more comes of an order. One that is over or gone is none that could fail.
-    async fn cancel(&self, id: &ErpOrderId) -> Result<(), CallError>;
-
-    /// Checks a delivery to our webhook, over its raw bytes, and reads it.
-    ///
-    /// # Errors
-    /// [`Rejected`]; always, where the vendor sends nothing.
-    fn hear(&self, delivery: &Delivery) -> Result<Heard, Rejected> {
-        let _ = delivery;
-        Err(Rejected::Unbelieved("this ERP delivers nothing"))
-    }
-
-    /// The orders that a bill is for. None at an ERP that says by itself what was received.
-    async fn orders_of_bill(&self, bill: &ErpOrderId) -> Result<Vec<ErpOrderId>, CallError> {
-        let _ = bill;
-        Ok(Vec::new())
-    }
+    /// Sees to it that nothing more comes of the order of this id and key. One that is over or gone is none that could fail; one that is not
+    /// under our key is left alone, and refused.
+    async fn cancel(&self, id: &ErpOrderId, key: &OrderKey) -> Result<(), CallError>;
 }
 
 #[cfg(test)]
@@ -183,5 +167,6 @@ mod tests {
         let (number, status) = (String::new(), Status::Open);
         let state = OrderState { id: id("1"), number, status, expected_on: None, lines, concerns: Vec::new() };
         assert_eq!((state.received("a"), state.received("b"), state.received("c")), (Some(5), None, None));
+        assert!(state.has("b") && !state.has("c"));
     }
 }

@@ -31,11 +31,11 @@ pub mod refresh;
 pub mod sap;
 
 pub use domain::erp::{ErpKind, ErpKindError};
-pub use interface::{Created, Erp, ErpOrderId, Heard, OrderLine, OrderState, Status, Which};
+pub use interface::{Created, Erp, ErpOrderId, OrderLine, OrderState, Status, Which};
 pub use money::Currency;
 pub use order::{NewLine, NewOrder, OrderKey};
 pub use refresh::{NotKept, RefreshTokens};
-pub use vendor::{CallError, Context, Credentials, Delivery, Rejected, Transport, TransportError};
+pub use vendor::{CallError, Context, Credentials, Transport, TransportError};
 
 use std::sync::Arc;
 

@@ -26,7 +26,8 @@
 //!
 //! **Unverified**: the code of a 404 that says "no such record" (`NONEXISTENT_ID`; any other 404 is a refusal, so that a wrong address is
 //! not taken for an order that is not there); the letters of `orderStatus` beyond those above; whether `status.id` is a letter or words
-//! (both are read); that `expires_in` is a text (number and text are read); that a line is closed through its `line`.
+//! (both are read); that `expires_in` is a text (number and text are read); that a line is closed through its `line`; that a record that was
+//! read by its id shows `externalId` (where it shows none it is taken for ours).
 
 pub mod assertion;
 mod order;
@@ -42,7 +43,7 @@ use vendor::{
 };
 use wire::Method;
 
-use crate::{Created, Erp, ErpOrderId, NewOrder, OrderState, Status, Which, reading::Units};
+use crate::{Created, Erp, ErpOrderId, NewOrder, OrderKey, OrderState, Status, Which, reading::Units};
 
 const TOKEN_PATH: &str = "/services/rest/auth/oauth2/v1/token";
 const RECORDS: &str = "/services/rest/record/v1/purchaseOrder";
@@ -63,7 +64,7 @@ impl NetSuite {
     /// With what a connector works with.
     #[must_use]
     pub fn new(context: Context) -> Self {
-        Self { context, token: TokenCell::default() }
+        Self { context, token: TokenCell::remembering_refusals() }
     }
 
     /// Where the account is. Source: NetSuite, *URLs for account-specific domains*: lower case, and `-` for `_`.
@@ -141,6 +142,17 @@ impl NetSuite {
         read(&taken(response)?).map(Some)
     }
 
+    /// The order of this id, which must be ours.
+    async fn by_id(&self, id: &ErpOrderId, key: &OrderKey) -> Result<Option<order::Record>, CallError> {
+        match self.get(id.as_str()).await? {
+            Some(other) if !other.may_be_under(key) => {
+                let reason = format!("NetSuite's purchase order {id} has another external id than ours, {key}");
+                Err(CallError::Refused { reason })
+            }
+            found => Ok(found),
+        }
+    }
+
     async fn adopt(&self, new: &NewOrder) -> Result<Option<Created>, CallError> {
         let found = self.get(&order::external(&new.key)).await?;
         Ok(found.map(|found| found.created(true)))
@@ -173,15 +185,15 @@ impl Erp for NetSuite {
     }
 
     async fn read(&self, which: Which<'_>) -> Result<Option<OrderState>, CallError> {
-        let name = match which {
-            Which::Id(id) => id.to_string(),
-            Which::Key(key) => order::external(key),
+        let found = match which {
+            Which::Id(id, key) => self.by_id(id, key).await?,
+            Which::Key(key) => self.get(&order::external(key)).await?,
         };
-        Ok(self.get(&name).await?.map(|found| found.state()))
+        Ok(found.map(|found| found.state()))
     }
 
-    async fn cancel(&self, id: &ErpOrderId) -> Result<(), CallError> {
-        let Some(found) = self.get(id.as_str()).await? else { return Ok(()) };
+    async fn cancel(&self, id: &ErpOrderId, key: &OrderKey) -> Result<(), CallError> {
+        let Some(found) = self.by_id(id, key).await? else { return Ok(()) };
         if found.state().status != Status::Open {
             return Ok(());
         }

@@ -3,7 +3,6 @@
 //! | reads | from | which is |
 //! |---|---|---|
 //! | `client_id`, `client_secret` | credentials | the app's keys |
-//! | `webhook_verifier` | credentials | the app's verifier token for webhooks |
 //! | the refresh token | [`RefreshTokens`] | the merchant's consent |
 //! | `realm_id` | options | the company |
 //! | `ap_account_id` | options | the accounts-payable account of the orders (`APAccountRef`) |
@@ -27,27 +26,23 @@
 //! **Tokens**: an access token lives an hour, and the refresh token changes ([`crate::refresh`]). **Limits**: 500 calls a minute and
 //! company; a 429 passes after a minute (Intuit, *API call limits*). **Errors**: a `Fault` in JSON or XML, also with status 200.
 //!
-//! **Webhook**: `intuit-signature` is the base64 of the HMAC-SHA256 of the raw body under the verifier token; the body is an array of
-//! `CloudEvents`, `qbo.purchaseorder.updated.v1` and its like (Intuit, *Upcoming change to webhooks payload structure*, 2025).
+//! **No webhook** is listened to: every open order is looked at four times an hour.
 //!
 //! **Unverified**: for how long Intuit remembers a `requestid`, and whether it also replays a refusal (so each attempt after a refusal has
 //! another one); that a query finds what was created a moment ago (if not, `requestid` does); that `POStatus` can be set by a sparse
 //! update (the answer is looked at); that `DocNumber` is taken as given in a company without custom transaction numbers (what it was
-//! numbered instead is told); what the user interface shows of `DueDate`; the word `bill` in the type of an event.
+//! numbered instead is told); what the user interface shows of `DueDate`.
 
 mod call;
 mod fault;
-mod notice;
 mod order;
 
 use std::sync::Arc;
 
 use async_trait::async_trait;
-use vendor::{CallError, Context, Delivery, Rejected};
+use vendor::{CallError, Context};
 
-use crate::{
-    Created, Erp, ErpOrderId, Heard, NewOrder, OrderKey, OrderState, RefreshTokens, Which, refresh::Refreshing,
-};
+use crate::{Created, Erp, ErpOrderId, NewOrder, OrderKey, OrderState, RefreshTokens, Which, refresh::Refreshing};
 use order::{Bill, PurchaseOrder};
 
 /// Bills that are looked at for one order. Intuit allows 500 calls a minute; an order with more partial deliveries than that is
@@ -107,9 +102,17 @@ impl QuickBooks {
         Ok(Created { number: made.number().to_owned(), id: made.id.0, was_there: false, concerns })
     }
 
-    async fn by_id(&self, id: &ErpOrderId) -> Result<Option<PurchaseOrder>, CallError> {
+    /// The order of this id, which must be ours.
+    async fn by_id(&self, id: &ErpOrderId, key: &OrderKey) -> Result<Option<PurchaseOrder>, CallError> {
         let answer: Option<order::Answer> = self.get_if_there(&format!("purchaseorder/{id}")).await?;
-        Ok(answer.map(|answer| answer.purchase_order))
+        match answer.map(|answer| answer.purchase_order) {
+            Some(other) if !other.is_under(key) => {
+                let reason =
+                    format!("QuickBooks' purchase order {} names another order than ours, {key}", other.number());
+                Err(CallError::Refused { reason })
+            }
+            found => Ok(found),
+        }
     }
 
     async fn bill(&self, id: &ErpOrderId) -> Result<Option<Bill>, CallError> {
@@ -146,7 +149,7 @@ impl Erp for QuickBooks {
 
     async fn read(&self, which: Which<'_>) -> Result<Option<OrderState>, CallError> {
         match which {
-            Which::Id(id) => match self.by_id(id).await? {
+            Which::Id(id, key) => match self.by_id(id, key).await? {
                 Some(found) => self.with_bills(&found).await.map(Some),
                 None => Ok(None),
             },
@@ -160,9 +163,9 @@ impl Erp for QuickBooks {
         }
     }
 
-    async fn cancel(&self, id: &ErpOrderId) -> Result<(), CallError> {
+    async fn cancel(&self, id: &ErpOrderId, key: &OrderKey) -> Result<(), CallError> {
         for _ in 0..MAX_CHANGES {
-            let Some(found) = self.by_id(id).await? else { return Ok(()) };
+            let Some(found) = self.by_id(id, key).await? else { return Ok(()) };
             if found.is_closed() {
                 return Ok(());
             }
@@ -177,18 +180,6 @@ impl Erp for QuickBooks {
             }
         }
         Err(CallError::Unavailable { reason: "somebody else keeps changing the order".to_owned() })
-    }
-
-    fn hear(&self, delivery: &Delivery) -> Result<Heard, Rejected> {
-        let unavailable = |error: CallError| Rejected::Unavailable(error);
-        let verifier = self.context.credentials.get("webhook_verifier").map_err(|error| unavailable(error.into()))?;
-        let realm = self.context.required("realm_id").map_err(unavailable)?;
-        notice::check(delivery, verifier)?;
-        notice::parse(&delivery.body, realm)
-    }
-
-    async fn orders_of_bill(&self, bill: &ErpOrderId) -> Result<Vec<ErpOrderId>, CallError> {
-        Ok(self.bill(bill).await?.map(|bill| bill.orders()).unwrap_or_default())
     }
 }
 

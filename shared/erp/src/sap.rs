@@ -14,10 +14,10 @@
 //! 3. Refused: looked for once more, since a company can have duplicate references refused. 4. **Looked for again after creating**: two
 //! creators at once, both of whom found nothing in 1, both see two now. The oldest (`DocEntry`) that is not canceled is the order; the
 //! younger one is canceled by the creator who made it, and nobody cancels what another has made. A second order that is still open is
-//! told as a concern.
+//! told as a concern, by every later reading as well: an order is read by its id, and looked for by the key.
 //!
 //! What is left: a create whose answer was lost may still be under way inside SAP when the next one looks. Then two are made, and step 4 of
-//! the second, or any later reading by the key, tells of it. Waiting between the two makes it rarer; the caller does.
+//! the second, or any later reading, tells of it. Waiting between the two makes it rarer; the caller does.
 //!
 //! **Status**: `Cancelled`, `DocumentStatus`. **Expected**: the latest `ShipDate` of an open line, else `DocDueDate`. **Received**:
 //! `Quantity` minus `RemainingOpenQuantity`; of a canceled order, nothing. [`Erp::cancel`] is `/Cancel` before anything was received, and
@@ -25,7 +25,8 @@
 //!
 //! **Session**: `POST Login`, then the cookies `B1SESSION` and, behind a load balancer, `ROUTEID`; half an hour without a call ends it. It is
 //! not used for longer than that from the login on, and a 401 logs in again, once. Sessions are counted against SAP's memory, so
-//! all calls of a connector share one. **Errors**: `error.message`, a text or an object with `value`. **No webhook.**
+//! all calls of a connector share one. A login that is refused is not tried again for a quarter of an hour: SAP locks a user after a few.
+//! **Errors**: `error.message`, a text or an object with `value`. **No webhook.**
 //!
 //! **Unverified**: what `RemainingOpenQuantity` shows of a line that a person closed before all of it came (if 0, all of it looks received:
 //! then the goods receipt would have to be read); that -2028 is what a missing order is answered with (any other 404 is a refusal); that
@@ -56,7 +57,7 @@ impl BusinessOne {
     /// With what a connector works with.
     #[must_use]
     pub fn new(context: Context) -> Self {
-        Self { context, session: TokenCell::default() }
+        Self { context, session: TokenCell::remembering_refusals() }
     }
 
     fn base(&self) -> Result<&str, CallError> {
@@ -93,7 +94,7 @@ impl BusinessOne {
             let reason = format!("SAP has a purchase order {} of this reference for another supplier", first.number());
             return Err(CallError::Refused { reason });
         }
-        Ok(Some(first.created(true, concerns(&found))))
+        Ok(Some(first.created(true, concerns(&found, first.id()))))
     }
 
     async fn post(&self, new: &NewOrder) -> Result<Document, CallError> {
@@ -107,20 +108,27 @@ impl BusinessOne {
     async fn settle(&self, made: &Document, new: &NewOrder) -> Result<Created, CallError> {
         let found = self.find(&new.key).await?;
         let Some(first) = found.first().filter(|first| first.id() != made.id()) else {
-            return Ok(made.created(false, concerns(&found)));
+            return Ok(made.created(false, concerns(&found, made.id())));
         };
         if first.is_canceled() || first.supplier() != new.supplier {
-            return Ok(made.created(false, concerns(&found)));
+            return Ok(made.created(false, concerns(&found, made.id())));
         }
         taken(self.call(Method::POST, &format!("PurchaseOrders({})/Cancel", made.id()), &[]).await?)?;
         let others: Vec<Document> = self.find(&new.key).await?;
-        let mut concerns = concerns(&others);
+        let mut concerns = concerns(&others, first.id());
         concerns.push(format!("SAP had two purchase orders of this reference: {} was canceled at once", made.number()));
         Ok(first.created(true, concerns))
     }
 
-    async fn by_id(&self, id: &ErpOrderId) -> Result<Option<Document>, CallError> {
-        self.get(&format!("PurchaseOrders({id})?$select={FIELDS}")).await
+    /// The order of this id, which must be ours.
+    async fn by_id(&self, id: &ErpOrderId, key: &OrderKey) -> Result<Option<Document>, CallError> {
+        let found: Option<Document> = self.get(&format!("PurchaseOrders({id})?$select={FIELDS}")).await?;
+        match &found {
+            Some(other) if other.key() != key.as_str() => Err(CallError::Refused {
+                reason: format!("SAP's purchase order {} has another reference than ours, {key}", other.number()),
+            }),
+            _ => Ok(found),
+        }
     }
 }
 
@@ -139,17 +147,21 @@ impl Erp for BusinessOne {
 
     async fn read(&self, which: Which<'_>) -> Result<Option<OrderState>, CallError> {
         match which {
-            Which::Id(id) => Ok(self.by_id(id).await?.map(|found| found.state())),
+            Which::Id(id, key) => {
+                let Some(found) = self.by_id(id, key).await? else { return Ok(None) };
+                let concerns = concerns(&self.find(key).await?, id);
+                Ok(Some(OrderState { concerns, ..found.state() }))
+            }
             Which::Key(key) => {
                 let found = self.find(key).await?;
-                let state = found.first().map(Document::state);
-                Ok(state.map(|state| OrderState { concerns: concerns(&found), ..state }))
+                let first = found.first();
+                Ok(first.map(|first| OrderState { concerns: concerns(&found, first.id()), ..first.state() }))
             }
         }
     }
 
-    async fn cancel(&self, id: &ErpOrderId) -> Result<(), CallError> {
-        let Some(found) = self.by_id(id).await? else { return Ok(()) };
+    async fn cancel(&self, id: &ErpOrderId, key: &OrderKey) -> Result<(), CallError> {
+        let Some(found) = self.by_id(id, key).await? else { return Ok(()) };
         let state = found.state();
         if state.status != Status::Open {
             return Ok(());
@@ -160,9 +172,9 @@ impl Erp for BusinessOne {
     }
 }
 
-/// Further orders under the key that are still open.
-fn concerns(found: &[Document]) -> Vec<String> {
-    let others = found.iter().skip(1).filter(|other| other.state().status == Status::Open);
+/// Orders under the key, other than this one, that are still open.
+fn concerns(found: &[Document], this: &ErpOrderId) -> Vec<String> {
+    let others = found.iter().filter(|other| other.id() != this && other.state().status == Status::Open);
     let others: Vec<String> = others.map(Document::number).collect();
     if others.is_empty() {
         return Vec::new();

@@ -258,6 +258,7 @@ mod tests {
                 available: 80,
                 reserved: 4,
                 sold: 16,
+                given_back: 0,
                 shortfall: 2,
                 on_order: 5,
                 promised: 1,

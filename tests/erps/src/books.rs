@@ -78,6 +78,8 @@ pub struct Faults {
     pub lose_replies: u32,
     /// The next so many calls are carried out, whatever they are, and the answer is lost.
     pub lose_any: u32,
+    /// The next order is created so many seconds later, and no answer comes: the ERP is busy, and the caller has hung up.
+    pub commit_late_seconds: u64,
     /// The next so many calls are throttled.
     pub throttle_next: u32,
     /// The next so many calls fail inside the ERP.
@@ -95,6 +97,8 @@ pub struct Books {
     pub now: Timestamp,
     /// By id, also those that were deleted.
     pub orders: BTreeMap<u64, Order>,
+    /// Orders that are being created still, and when each is there.
+    pub late: Vec<(Timestamp, Order)>,
     /// What came.
     pub receipts: Vec<Receipt>,
     /// From whom can be bought.
@@ -118,6 +122,7 @@ impl Default for Books {
         Self {
             now: Timestamp::default(),
             orders: BTreeMap::new(),
+            late: Vec::new(),
             receipts: Vec::new(),
             suppliers: ["V-1", "V-2"].map(str::to_owned).into(),
             items: ["I-1", "I-2", "I-3"].map(str::to_owned).into(),
@@ -151,6 +156,23 @@ impl Books {
         let id = Self::FIRST_ID + self.orders.len() as u64;
         self.orders.insert(id, Order { id, ..order });
         Ok(id)
+    }
+
+    /// Puts off what was created since there were these orders.
+    pub fn put_off(&mut self, before: &BTreeMap<u64, Order>) {
+        let at = self.now.plus_seconds(std::mem::take(&mut self.faults.commit_late_seconds));
+        let new: Vec<u64> = self.orders.keys().filter(|id| !before.contains_key(*id)).copied().collect();
+        self.late.extend(new.iter().filter_map(|id| Some((at, self.orders.remove(id)?))));
+    }
+
+    /// Creates what was put off until now.
+    pub fn catch_up(&mut self) {
+        let (due, late): (Vec<_>, _) = std::mem::take(&mut self.late).into_iter().partition(|(at, _)| *at <= self.now);
+        self.late = late;
+        for (_, order) in due {
+            let id = Self::FIRST_ID + self.orders.len() as u64;
+            self.orders.insert(id, Order { id, ..order });
+        }
     }
 
     /// Orders under a key that were not deleted, the oldest first.

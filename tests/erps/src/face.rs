@@ -58,6 +58,7 @@ pub fn field(request: &Request, name: &str) -> String {
 /// Answers a call, or fails as the faults say. Nothing: no answer comes, whatever was done.
 #[must_use]
 pub fn answer(face: &dyn Face, books: &mut Books, request: &Request) -> Option<Response> {
+    books.catch_up();
     if books.faults.down {
         return None;
     }
@@ -69,7 +70,12 @@ pub fn answer(face: &dyn Face, books: &mut Books, request: &Request) -> Option<R
         books.faults.fail_next -= 1;
         return Some(empty(503));
     }
+    let before = (face.creates(request) && books.faults.commit_late_seconds > 0).then(|| books.orders.clone());
     let response = face.answer(books, request);
+    if let Some(before) = before {
+        books.put_off(&before);
+        return None;
+    }
     if books.faults.lose_any > 0 {
         books.faults.lose_any -= 1;
         return None;

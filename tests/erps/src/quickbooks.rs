@@ -3,10 +3,8 @@
 use std::fmt::Write;
 
 use base64::{Engine, engine::general_purpose::STANDARD};
-use erp::{Credentials, Delivery};
-use hmac::{Hmac, KeyInit, Mac};
+use erp::Credentials;
 use serde_json::{Value, json};
-use sha2::Sha256;
 use vendor::transport::{Request, Response};
 
 use crate::{
@@ -21,7 +19,6 @@ pub const REALM: &str = "4620816365";
 pub const AP_ACCOUNT: &str = "33";
 
 const CLIENT: (&str, &str) = ("client-id", "client-secret");
-const VERIFIER: &str = "verifier-token";
 
 /// Source: Intuit, *Authorization FAQ*: access tokens are valid for an hour.
 const TOKEN_SECONDS: u64 = 3_600;
@@ -38,28 +35,7 @@ pub struct QuickBooksFace {
 /// The secrets that this QuickBooks lets in.
 #[must_use]
 pub fn credentials() -> Credentials {
-    Credentials::from([("client_id", CLIENT.0), ("client_secret", CLIENT.1), ("webhook_verifier", VERIFIER)])
-}
-
-/// What it sends to a webhook when these have changed: `(type, id, company)`.
-#[must_use]
-#[expect(clippy::missing_panics_doc, reason = "an HMAC takes a key of any length")]
-pub fn webhook(events: &[(&str, u64, &str)]) -> Delivery {
-    let events = events.iter().enumerate().map(|(n, (kind, id, realm))| {
-        json!({ "specversion": "1.0", "id": format!("event-{n}"), "source": "intuit.x", "type": kind,
-            "datacontenttype": "application/json", "time": "2026-11-25T10:00:05.179851517Z",
-            "intuitentityid": id.to_string(), "intuitaccountid": realm, "data": {} })
-    });
-    let body = Value::from(events.collect::<Vec<_>>()).to_string().into_bytes();
-    let mut mac = Hmac::<Sha256>::new_from_slice(VERIFIER.as_bytes()).expect("an HMAC takes a key of any length");
-    mac.update(&body);
-    let signature = STANDARD.encode(mac.finalize().into_bytes());
-    Delivery {
-        method: "POST".to_owned(),
-        headers: vec![("intuit-signature".to_owned(), signature)],
-        body,
-        ..Delivery::default()
-    }
+    Credentials::from([("client_id", CLIENT.0), ("client_secret", CLIENT.1)])
 }
 
 impl Face for QuickBooksFace {

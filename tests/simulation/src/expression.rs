@@ -37,6 +37,7 @@ pub fn updated(update: &str, item: &Item, names: &Value, values: &Value) -> Outc
         match clause {
             "SET" => expression.set(item, &mut after)?,
             "REMOVE" => expression.remove(&mut after)?,
+            "ADD" => expression.add(item, &mut after)?,
             other => return Err(format!("unknown clause {other}")),
         }
     }
@@ -104,7 +105,7 @@ impl<'a> Expression<'a> {
                 position.checked_sub(1).and_then(|before| self.tokens.get(before)).copied().unwrap_or_default();
             let assigned = self.tokens.get(position + 1) == Some(&"=");
             let removed = self.tokens[..position].contains(&"REMOVE") && matches!(before, "REMOVE" | ",");
-            if assigned || removed {
+            if assigned || removed || before == "ADD" {
                 let path = Self { tokens: vec![token], position: 0, names: self.names, values: self.values }.path()?;
                 if !written.insert(path) {
                     return Err(format!("two document paths overlap: {token}"));
@@ -220,6 +221,15 @@ impl<'a> Expression<'a> {
             }
             self.position += 1;
         }
+    }
+
+    /// Adds to one number, which is 0 where there is none.
+    fn add(&mut self, before: &Item, after: &mut Item) -> Outcome<()> {
+        let name = self.next().ok_or("nothing to add to")?;
+        let known = before.get(name).map_or(Ok(0), number)?;
+        let more = self.operand(before)?.ok_or("nothing to add")?;
+        after.insert(name.to_owned(), json!({ "N": (known + number(&more)?).to_string() }));
+        Ok(())
     }
 
     fn remove(&mut self, after: &mut Item) -> Outcome<()> {
@@ -346,7 +356,12 @@ mod tests {
             "pk": {"S": "S#tea#own"}, "a": {"N": "3"}, "h": {"M": {"r2": {"S": "2@10"}}}, "sold": {"N": "2"}, "w": {"N": "9"},
         });
         assert_eq!(after, Ok(item(expected)));
-        for wrong in ["SET w = w + :q", "SET x.#new = :hold", "ADD a :q"] {
+        let added = |update| {
+            updated(update, &bucket(), &names, &values).map(|after| (after["a"].clone(), after.get("b").cloned()))
+        };
+        assert_eq!(added("SET a = a - :q ADD b :w"), Ok((json!({"N": "3"}), Some(json!({"N": "9"})))));
+        assert_eq!(added("ADD a :q"), Ok((json!({"N": "7"}), None)));
+        for wrong in ["SET w = w + :q", "SET x.#new = :hold", "ADD h :q", "ADD a :hold", "DELETE a :q"] {
             assert!(updated(wrong, &bucket(), &names, &values).is_err(), "{wrong}");
         }
     }

@@ -127,7 +127,7 @@ impl OnOrder {
     }
 
     /// The first day, `today` or later, on which units come that nobody waits for, where `awaited` units are: they go to those who wait
-    /// first. An order without a day promises nothing, nor does one that is late.
+    /// first. An order without a day promises nothing, nor does one that is late or that the ERP refuses.
     #[must_use]
     pub fn next(&self, today: Day, awaited: u64) -> Option<Arrival> {
         let mut days: BTreeMap<Day, u64> = BTreeMap::new();

@@ -10,6 +10,9 @@
 
 use crate::{limits::MAX_QUANTITY, quantity::Quantity};
 
+/// Less than this part of a number is a rounding error of the floating point, and not a part of a unit.
+const ROUNDING: f64 = 1e-9;
+
 /// Days of a year, over which a demand of a day becomes the `D` of the formula.
 const DAYS_OF_A_YEAR: f64 = 365.0;
 
@@ -73,7 +76,7 @@ fn units(estimate: f64) -> u64 {
         clippy::cast_sign_loss,
         reason = "beyond its range, `as` answers the end of the range"
     )]
-    let units = estimate.ceil() as u64;
+    let units = (estimate - ROUNDING * estimate.max(1.0)).ceil() as u64;
     units
 }
 
@@ -105,6 +108,7 @@ mod tests {
             ("nothing is sold", Rule::CoverDays(30), terms(1, 1), 5, 2, 0.0, Some(4)),
             ("above the point", Rule::CoverDays(14), terms(12, 50), 84, 85, 10.0, None),
             ("a fraction is a unit", Rule::CoverDays(3), terms(1, 1), 10, 10, 0.1, Some(1)),
+            ("58 in 28 days are 29 in 14", Rule::CoverDays(14), terms(1, 1), 10, 10, 58.0 / 28.0, Some(29)),
             ("owed units too", Rule::CoverDays(0), terms(1, 1), 0, -5, 1.0, Some(6)),
             ("whole packs", Rule::CoverDays(14), terms(12, 1), 84, 80, 10.0, Some(144)),
             ("whole packs, rounded up", Rule::CoverDays(14), terms(100, 1), 84, 80, 10.0, Some(200)),

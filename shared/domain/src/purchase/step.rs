@@ -4,7 +4,7 @@
 //! |---|---|---|---|---|---|---|
 //! | send | sent | same | same | same | same | no |
 //! | acknowledge | no | acknowledged | another day | another day | no | no |
-//! | receive | no | came | came | came | no | no |
+//! | receive | no | came | came | came | no | booked, while the ERP has it still; else no |
 //! | retry | no | again | again | again | no | no |
 //! | cancel | canceled | canceled | canceled | canceled | no | same |
 //!
@@ -104,7 +104,11 @@ impl PurchaseOrder {
 
     fn sent(&self, at: Timestamp) -> Result<Option<Self>, Refusal> {
         match self.status {
-            Status::Draft => Ok(Some(Self { status: Status::Sent, sent_at: Some(at), ..self.next() })),
+            Status::Draft => {
+                let on_average = self.lead_time_days.map(|days| Day::of(at).plus_days(days));
+                let expected_on = self.expected_on.or(on_average);
+                Ok(Some(Self { status: Status::Sent, sent_at: Some(at), expected_on, ..self.next() }))
+            }
             Status::Canceled => Err(self.cannot("be sent")),
             _ => Ok(None),
         }
@@ -135,7 +139,7 @@ impl PurchaseOrder {
     /// [`Refusal::WrongStatus`] where nothing can come; [`Refusal::InvalidRequest`] where a SKU is not on the order, or more would have come
     /// of one than anybody can count.
     pub fn received(&self, came: &BTreeMap<Sku, Quantity>, at: Timestamp) -> Result<Self, Refusal> {
-        if !self.status.is_on_its_way() {
+        if !self.can_receive() {
             return Err(self.cannot("receive units"));
         }
         let mut lines = self.lines.clone();
@@ -155,9 +159,19 @@ impl PurchaseOrder {
         if !errors.is_empty() {
             return Err(Refusal::InvalidRequest { errors });
         }
+        if self.status == Status::Canceled {
+            return Ok(Self { lines, ..self.next() });
+        }
         let all_came = lines.as_slice().iter().all(|line| line.open() == 0);
         let status = if all_came { Status::Received } else { Status::PartiallyReceived };
         Ok(Self { status, lines, closed_at: all_came.then_some(at), ..self.next() })
+    }
+
+    /// Whether units can come of it. Also of an order that is canceled here, until it is canceled in the ERP as well: who unpacks boxes there
+    /// does not know yet.
+    #[must_use]
+    pub fn can_receive(&self) -> bool {
+        self.status.is_on_its_way() || self.is_to_be_withdrawn()
     }
 
     pub(super) fn next(&self) -> Self {
@@ -228,6 +242,16 @@ mod tests {
         assert_eq!((canceled.closed_at, canceled.lines.as_slice()[0].received), (Some(at(4)), 1));
         let cannot = canceled.after(Step::Send, at(5)).unwrap_err();
         assert_eq!(cannot, Refusal::WrongStatus { status: "canceled", cannot: "be sent" });
+    }
+
+    #[test]
+    fn what_is_sent_is_expected_a_lead_time_later_unless_a_day_is_known() {
+        let draft = PurchaseOrder { lead_time_days: Some(7), expected_on: None, ..order(Status::Draft, &["tea=12/0"]) };
+        let sent = |draft: &PurchaseOrder| draft.after(Step::Send, at(1)).unwrap().unwrap().expected_on;
+        assert_eq!(sent(&draft), Some(Day::of(at(1)).plus_days(7)));
+        let day = Some(Day::from_epoch_days(20_850));
+        assert_eq!(sent(&PurchaseOrder { expected_on: day, ..draft.clone() }), day);
+        assert_eq!(sent(&PurchaseOrder { lead_time_days: None, ..draft }), None);
     }
 
     #[test]

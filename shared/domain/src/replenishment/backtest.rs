@@ -14,7 +14,7 @@
 use std::collections::VecDeque;
 
 use super::{
-    demand::{DayOfSales, Demand, real},
+    demand::{DayOfSales, Demand, Known, real},
     reorder::ReorderPoint,
     review::{Learned, Look, Sight, Turn, quantity, review},
     settings::Settings,
@@ -119,14 +119,16 @@ impl Shop {
         let records: Vec<DayOfSales> =
             known.map(|(ahead, &units)| DayOfSales { day: day(ahead), units, out_seconds: 0 }).collect();
         let today = day(history.known_days);
-        let demand = Demand::of(&records, history.first, settings.window_days, today);
+        // Every day is known in full, also those to come.
+        let known = Known { watched_since: None, told: Some((history.first, day(history.demand.len()))) };
+        let demand = Demand::of(&records, known, settings.window_days, today);
         let reorder = ReorderPoint::of(settings, demand.as_ref());
         Self {
             shelf: quantity(settings, demand.as_ref(), &reorder, 0).map_or(0, Quantity::units),
             sold: 0,
             on_its_way: VecDeque::new(),
             records,
-            learned: Learned { first: Some(history.first), demand, ..Learned::default() },
+            learned: Learned { known, demand, ..Learned::default() },
             opening: demand,
             stock_days: 0,
             days: 0,
@@ -168,6 +170,7 @@ impl Shop {
             available: self.shelf,
             reserved: 0,
             sold: self.sold,
+            given_back: 0,
             shortfall: 0,
             on_order,
             promised: 0,
@@ -192,8 +195,8 @@ impl Shop {
 
     fn order_if_empty(&mut self, settings: &Settings, day: Day) {
         let today = day.plus_days(1);
-        let first = self.learned.first.unwrap_or(today);
-        self.learned.demand = Demand::of(&self.records, first, settings.window_days, today).or(self.learned.demand);
+        self.learned.demand =
+            Demand::of(&self.records, self.learned.known, settings.window_days, today).or(self.learned.demand);
         let sight = self.sight(day);
         if sight.position() == 0 {
             let reorder = ReorderPoint::of(settings, self.learned.demand.as_ref());

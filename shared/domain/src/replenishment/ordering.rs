@@ -15,7 +15,7 @@ use crate::{
 const BY_ITSELF: &str = "replenish";
 
 /// The order that this alert sets off on these terms, if it sets off any: one, whoever is how often told of the alert, for its id derives
-/// from the alert's. Units come where [`home_for`] says. What is sent is expected a lead time from `today`.
+/// from the alert's. Units come where [`home_for`] says. What is sent is expected a lead time from `today`, and a draft a lead time from when it is sent.
 #[must_use]
 pub fn purchase_order(alert: &Alert, settings: &Settings, channel: Channel, today: Day) -> Option<NewPurchaseOrder> {
     if alert.on_alert == OnAlert::Tell || alert.closed_at.is_some() {
@@ -36,6 +36,7 @@ pub fn purchase_order(alert: &Alert, settings: &Settings, channel: Channel, toda
         currency,
         lines,
         expected_on: send.then(|| today.plus_days(settings.lead_time_days)),
+        lead_time_days: Some(settings.lead_time_days),
         send,
         alert: Some(reference),
         actor: BY_ITSELF.to_owned(),
@@ -75,6 +76,7 @@ mod tests {
                 available: 84,
                 reserved: 0,
                 sold: 0,
+                given_back: 0,
                 shortfall: 0,
                 on_order: 0,
                 promised: 0,
@@ -101,6 +103,7 @@ mod tests {
         assert_eq!(sent.lines.as_slice()[0].to_string(), "tea=140/0@450");
         let draft = order(&alert(OnAlert::Draft)).unwrap();
         assert_eq!((draft.send, draft.expected_on, draft.id), (false, None, sent.id), "one order for one alert");
+        assert_eq!(draft.lead_time_days, Some(7), "and its day is known when it is sent");
         assert_eq!(order(&alert(OnAlert::Tell)), None);
         let closed = Alert { closed_at: Some(Timestamp::default()), ..alert(OnAlert::Send) };
         assert_eq!(order(&closed), None, "supply has come meanwhile");

@@ -2,12 +2,14 @@
 //!
 //! | no alert is open | an alert is open |
 //! |---|---|
-//! | position ≤ reorder point: one opens, with the supply there is now | supply has come, or the merchant has set other terms, and position > reorder point: it closes |
+//! | position ≤ reorder point: one opens, with the supply there is now | supply has come, or the merchant has set other terms, or a day is over, and position > reorder point: it closes |
 //!
 //! **Position** is available − open shortfall + on its way − promised of that. **Supply** is all that ever came and stayed, and all that is
-//! on its way: available + reserved + sold − shortfall + set aside for promises + on its way. Holds and sales move units within it and do not change it; receipts and orders
+//! on its way: available + reserved + sold − given back − shortfall + set aside for promises + on its way. Holds, sales and sales that are canceled move units within it and do not change it; receipts and orders
 //! raise it, and what an order brings counts once, for it is off its way when it is received. So a hold that expires may lift the position
-//! above the reorder point, but closes nothing, and the next sale opens nothing: between two alerts supply has come.
+//! above the reorder point, but closes nothing, and the next sale opens nothing: between two alerts supply has come, or midnight. For an
+//! alert that a large hold has opened and that no supply will ever close would be the last of its SKU: at the first look of a later day it
+//! closes if the position is above the point.
 //!
 //! **Out of stock** is when nothing is available, whoever holds it. The seconds of it are written to their days when it ends, and at the
 //! first look of each day.
@@ -18,7 +20,7 @@ use crate::{
     purchase::sizing::order_quantity,
     quantity::Quantity,
     replenishment::{
-        demand::{DayOfSales, Demand},
+        demand::{DayOfSales, Demand, Known},
         reorder::ReorderPoint,
         settings::{OnAlert, Settings},
     },
@@ -35,6 +37,8 @@ pub struct Sight {
     pub reserved: u64,
     /// Units sold, ever.
     pub sold: u64,
+    /// Those of them that never left, for their order was canceled: they are in stock again.
+    pub given_back: u64,
     /// Units that are reserved or sold but were missing.
     pub shortfall: u64,
     /// Units that suppliers have been asked for and that have not come.
@@ -57,7 +61,9 @@ impl Sight {
             // What is free there is not promised; a hold that is over is free.
             ((level.reserved + level.sold).saturating_sub(arrived), arrived)
         });
-        let nothing = Self { available: 0, reserved: 0, sold: 0, shortfall: 0, on_order, promised, arrived, as_of };
+        let given_back = views.iter().map(|view| view.home().given_back).sum();
+        let nothing =
+            Self { available: 0, reserved: 0, sold: 0, given_back, shortfall: 0, on_order, promised, arrived, as_of };
         views.iter().map(StockView::level).fold(nothing, |sum, level| Self {
             available: sum.available + level.available,
             reserved: sum.reserved + level.reserved,
@@ -73,11 +79,11 @@ impl Sight {
         (self.available + self.on_order).cast_signed() - (self.shortfall + self.promised).cast_signed()
     }
 
-    /// All that came and stayed, and all that will come. Neither a hold nor a sale changes it.
+    /// All that came and stayed, and all that will come. Neither a hold nor a sale changes it, nor a sale that is canceled.
     #[must_use]
     pub fn supply(&self) -> i64 {
-        (self.available + self.reserved + self.sold + self.arrived + self.on_order).cast_signed()
-            - self.shortfall.cast_signed()
+        let counted = self.available + self.reserved + self.sold + self.arrived + self.on_order;
+        counted.cast_signed() - (self.given_back + self.shortfall).cast_signed()
     }
 }
 
@@ -97,8 +103,8 @@ pub struct OpenAlert {
 pub struct Learned {
     /// How often it was written.
     pub version: u64,
-    /// The day from which on anything is known of the SKU.
-    pub first: Option<Day>,
+    /// Of which days its sales are known.
+    pub known: Known,
     /// The day whose beginning [`Self::demand`] is of; nothing if sales before it have changed since.
     pub looked_on: Option<Day>,
     /// What sells; kept where a window says nothing.
@@ -191,10 +197,11 @@ pub fn review(look: &Look<'_>) -> Review {
         learn(&mut next, days, &out, settings.window_days, Day::of(sight.as_of));
     }
     let reorder = ReorderPoint::of(settings, next.demand.as_ref());
+    let is_another_day = learned.looked_on.is_some_and(|day| day < Day::of(sight.as_of)) && look.days.is_some();
     let position = sight.position();
     let above = position > reorder.units.min(i64::MAX.cast_unsigned()).cast_signed();
     let turn = match &next.open {
-        Some(open) if above && (sight.supply() > open.supply || terms != open.terms) => {
+        Some(open) if above && (sight.supply() > open.supply || terms != open.terms || is_another_day) => {
             Some(Turn::Closed(open.id.clone()))
         }
         // Without a reorder point nothing can fall to it; but what is owed is short.
@@ -247,10 +254,9 @@ fn learn(learned: &mut Learned, days: &[DayOfSales], out: &[(Day, u64)], window_
             None => days.push(DayOfSales { day, units: 0, out_seconds: seconds }),
         }
     }
-    let first = days.iter().map(|sales| sales.day).chain(learned.first).fold(today, Day::min);
-    learned.first = Some(first);
+    learned.known = learned.known.with(&days, today);
     learned.looked_on = Some(today);
-    learned.demand = Demand::of(&days, first, window_days, today).or(learned.demand);
+    learned.demand = Demand::of(&days, learned.known, window_days, today).or(learned.demand);
 }
 
 /// Since when nothing is available, and how many seconds of that belong to which day.

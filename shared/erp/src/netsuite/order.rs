@@ -80,6 +80,7 @@ pub(super) fn body(new: &NewOrder, currency: Currency, context: &Context) -> Vec
 #[serde(rename_all = "camelCase")]
 pub(super) struct Record {
     id: Id,
+    external_id: Option<String>,
     #[serde(default)]
     tran_id: String,
     order_status: Option<Named>,
@@ -117,6 +118,11 @@ struct Line {
 impl Record {
     pub fn created(&self, was_there: bool) -> Created {
         Created { id: self.id.0.clone(), number: self.tran_id.clone(), was_there, concerns: Vec::new() }
+    }
+
+    /// Whether it does not say that it is another one's.
+    pub fn may_be_under(&self, key: &OrderKey) -> bool {
+        self.external_id.as_deref().is_none_or(|shown| shown == key.as_str())
     }
 
     /// Why the order is not the one that was created: somebody has written at the same time, and lines have come together.

@@ -130,6 +130,7 @@ pub(super) struct PurchaseOrder {
     pub id: Id,
     sync_token: String,
     doc_number: Option<String>,
+    private_note: Option<String>,
     #[serde(rename = "VendorRef")]
     pub vendor: Ref,
     #[serde(rename = "POStatus")]
@@ -175,8 +176,6 @@ struct Linked {
 pub(super) struct Bill {
     #[serde(rename = "Line", default)]
     lines: Vec<Line>,
-    #[serde(default)]
-    linked_txn: Vec<Linked>,
 }
 
 impl Line {
@@ -191,14 +190,6 @@ impl Line {
     }
 }
 
-impl Bill {
-    /// The orders that it is for, once each.
-    pub fn orders(&self) -> Vec<ErpOrderId> {
-        let whole = self.linked_txn.iter().filter(|linked| linked.kind == "PurchaseOrder");
-        ids(whole.chain(self.lines.iter().flat_map(Line::orders)))
-    }
-}
-
 fn ids<'a>(linked: impl Iterator<Item = &'a Linked>) -> Vec<ErpOrderId> {
     let mut ids: Vec<ErpOrderId> = linked.filter_map(|linked| linked.id.parse().ok()).collect();
     ids.sort();
@@ -209,6 +200,11 @@ fn ids<'a>(linked: impl Iterator<Item = &'a Linked>) -> Vec<ErpOrderId> {
 impl PurchaseOrder {
     pub fn number(&self) -> &str {
         self.doc_number.as_deref().unwrap_or_default()
+    }
+
+    /// Whether it bears our number, or our key in its note: it may have been numbered otherwise, and people write on it.
+    pub fn is_under(&self, key: &OrderKey) -> bool {
+        self.number() == doc_number(key) || self.private_note.as_deref().is_some_and(|note| note.contains(key.as_str()))
     }
 
     pub fn is_closed(&self) -> bool {

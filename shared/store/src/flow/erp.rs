@@ -36,7 +36,9 @@ impl Store {
         for round in 0..MAX_ROUNDS {
             let stored = self.erp_settings().await?;
             let seen = stored.as_ref().map_or(0, |stored| stored.version);
-            let since = stored.as_ref().filter(|stored| stored.kind == settings.kind).map(|stored| stored.since);
+            // Another company's books are as new as another ERP's.
+            let same = |stored: &&ErpSettings| stored.kind == settings.kind && stored.company() == settings.company();
+            let since = stored.as_ref().filter(same).map(|stored| stored.since);
             let next =
                 ErpSettings { since: since.unwrap_or_else(|| self.now()), version: seen + 1, ..settings.clone() };
             // The SDK re-sends a write whose reply was lost: the next version, saying just this, is ours.
@@ -67,7 +69,7 @@ impl Store {
     }
 
     /// Books what an ERP says has come of an order in all, as far as it is not booked, and answers how the order is then; nothing if there is
-    /// none. What is said again, or was booked by hand meanwhile, books nothing.
+    /// none. What is said again, or was booked by hand meanwhile, books nothing. Also of an order that was canceled here and is not there yet.
     ///
     /// # Errors
     /// Refused with `UnknownSku` or `Contended`; or a fault.
@@ -81,7 +83,7 @@ impl Store {
         for round in 0..MAX_ROUNDS {
             let Some(seen) = self.purchase_order(id).await? else { return Ok(None) };
             let news = seen.news_of(come);
-            if news.is_empty() || !seen.status.is_on_its_way() {
+            if news.is_empty() || !seen.can_receive() {
                 return Ok(Some(seen));
             }
             // What is left is news at the next look.

@@ -1,5 +1,5 @@
-//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`, `joined`, and that of a pool
-//! of what is to come `f`. The names are short because a hot bucket's bytes are money and time.
+//! A bucket: `a` free · `h` holds · `sold` · `w` watermark; a home also `lo`, `hi`, `g`, `v`, `peak`, `owed`, `unsold`, `joined`, and that of a
+//! pool of what is to come `f`. The names are short because a hot bucket's bytes are money and time.
 
 use std::collections::BTreeMap;
 
@@ -33,6 +33,9 @@ pub(crate) fn encode_bucket(id: &BucketId, bucket: &Bucket) -> Item {
             item.insert("peak".to_owned(), number(home.expected_peak_per_second));
             if home.shortfall > 0 {
                 item.insert("owed".to_owned(), number(home.shortfall));
+            }
+            if home.given_back > 0 {
+                item.insert("unsold".to_owned(), number(home.given_back));
             }
             if home.joined {
                 item.insert("joined".to_owned(), number(1));
@@ -69,6 +72,7 @@ pub(crate) fn decode_bucket(item: &Item) -> Result<Bucket, Fault> {
             version: reader.required("v", as_number)?,
             expected_peak_per_second: reader.required("peak", as_number)?,
             shortfall: reader.optional("owed", as_more_than_zero)?.unwrap_or(0),
+            given_back: reader.optional("unsold", as_more_than_zero)?.unwrap_or(0),
             joined: reader.optional("joined", as_mark)?.is_some(),
             arrived: if id.stock.channel.is_incoming() { reader.required("f", as_number)? } else { 0 },
         })

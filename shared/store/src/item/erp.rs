@@ -67,9 +67,12 @@ pub(super) fn encode_side(side: &ErpSide) -> AttributeValue {
             set("at", text(word::REFUSED));
             set("words", text(words));
         }
-        Standing::Placed { kind, id, number: shown, expected_on } => {
+        Standing::Placed { kind, company, id, number: shown, expected_on } => {
             set("at", text(word::PLACED));
             set("kind", text(kind));
+            if let Some(company) = company {
+                set("company", text(company));
+            }
             set("id", text(id));
             set("number", text(shown));
             if let Some(day) = expected_on {
@@ -77,6 +80,9 @@ pub(super) fn encode_side(side: &ErpSide) -> AttributeValue {
             }
         }
         Standing::Withdrawn => set("at", text(word::WITHDRAWN)),
+    }
+    if let Some(concern) = &side.concern {
+        set("concern", text(concern));
     }
     if let Some(trouble) = &side.trouble {
         set("trouble", text(trouble));
@@ -97,6 +103,7 @@ pub(super) fn as_side(value: &AttributeValue) -> Option<ErpSide> {
         word::REFUSED => Standing::Refused { words: words("words")? },
         word::PLACED => Standing::Placed {
             kind: parsed(map.get("kind")?)?,
+            company: given(map.get("company"), |value| as_text(value).map(str::to_owned))?,
             id: words("id")?,
             number: words("number")?,
             expected_on: given(map.get("expected"), |value| as_number(value).map(Day::from_epoch_days))?,
@@ -107,6 +114,7 @@ pub(super) fn as_side(value: &AttributeValue) -> Option<ErpSide> {
     let side = ErpSide {
         standing,
         refusals: as_number(map.get("refusals")?)?,
+        concern: given(map.get("concern"), |value| as_text(value).map(str::to_owned))?,
         trouble: given(map.get("trouble"), |value| as_text(value).map(str::to_owned))?,
         looked_at: given(map.get("looked_at"), as_instant)?,
     };
@@ -141,9 +149,10 @@ mod tests {
     #[test]
     fn what_there_is_in_the_erp_reads_back() {
         let at = Timestamp::from_epoch_seconds(1_800_000_000);
-        let placed = |expected_on| {
+        let placed = |expected_on: Option<Day>| {
             let (id, number) = ("99".to_owned(), "PO-99".to_owned());
-            Standing::Placed { kind: ErpKind::NetSuite, id, number, expected_on }
+            let company = expected_on.map(|_| "1234567_SB1".to_owned());
+            Standing::Placed { kind: ErpKind::NetSuite, company, id, number, expected_on }
         };
         for standing in [
             Standing::Waiting,
@@ -155,7 +164,8 @@ mod tests {
         ] {
             let side = ErpSide::new(standing);
             assert_eq!(as_side(&encode_side(&side)), Some(side.clone()));
-            let full = ErpSide { refusals: 2, trouble: Some("no answer".to_owned()), looked_at: Some(at), ..side };
+            let (concern, trouble) = (Some("there are two".to_owned()), Some("no answer".to_owned()));
+            let full = ErpSide { refusals: 2, concern, trouble, looked_at: Some(at), ..side };
             let AttributeValue::M(mut map) = encode_side(&full) else { panic!("no map") };
             assert_eq!(as_side(&AttributeValue::M(map.clone())), Some(full));
             map.insert("looked_at".to_owned(), text("yesterday"));

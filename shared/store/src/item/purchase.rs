@@ -40,6 +40,7 @@ pub(crate) fn encode_purchase_order(order: &PurchaseOrder) -> Item {
     };
     set("currency", order.currency.as_ref().map(text));
     set("expected", order.expected_on.map(|day| number(day.epoch_days())));
+    set("lead", order.lead_time_days.map(number));
     set("sent_at", order.sent_at.map(instant));
     set("closed_at", order.closed_at.map(instant));
     set("alert", order.alert.as_ref().map(text));
@@ -65,6 +66,7 @@ pub(crate) fn decode_purchase_order(item: &Item) -> Result<PurchaseOrder, Fault>
         lines,
         currency,
         expected_on: reader.optional("expected", as_day)?,
+        lead_time_days: reader.optional("lead", as_number)?,
         created_at: reader.required("created_at", as_instant)?,
         sent_at: reader.optional("sent_at", as_instant)?,
         closed_at: reader.optional("closed_at", as_instant)?,

@@ -6,7 +6,7 @@ use domain::{
     purchase::sizing::{Rule, Terms},
     quantity::Quantity,
     replenishment::{
-        demand::{DayOfSales, Demand},
+        demand::{DayOfSales, Demand, Known},
         review::{Alert, Learned, OpenAlert, Sight},
         settings::{Settings, UnitCost},
     },
@@ -102,7 +102,9 @@ pub(crate) fn encode_learned(sku: &Sku, learned: &Learned) -> Item {
             item.insert(name.to_owned(), value);
         }
     };
-    set("since", learned.first.map(day));
+    set("since", learned.known.watched_since.map(day));
+    set("told_from", learned.known.told.map(|(first, _)| day(first)));
+    set("told_until", learned.known.told.map(|(_, last)| day(last)));
     set("looked", learned.looked_on.map(day));
     set("empty_since", learned.out_since.map(instant));
     if let Some(demand) = &learned.demand {
@@ -143,7 +145,13 @@ pub(crate) fn decode_learned(item: &Item) -> Result<Learned, Fault> {
     };
     Ok(Learned {
         version: reader.required("n", as_number)?,
-        first: reader.optional("since", as_day)?,
+        known: Known {
+            told: match reader.optional("told_from", as_day)? {
+                None => None,
+                Some(first) => Some((first, reader.required("told_until", as_day)?)),
+            },
+            watched_since: reader.optional("since", as_day)?,
+        },
         looked_on: reader.optional("looked", as_day)?,
         demand,
         out_since: reader.optional("empty_since", as_instant)?,
@@ -182,6 +190,7 @@ pub(crate) fn encode_alert(alert: &Alert) -> Item {
             item.insert(name.to_owned(), value);
         }
     };
+    set("unsold", Some(sight.given_back).filter(|units| *units > 0).map(number));
     // Left out where nobody waits, as in alerts from before anybody could.
     set("promised", Some(sight.promised).filter(|units| *units > 0).map(number));
     set("arrived", Some(sight.arrived).filter(|units| *units > 0).map(number));
@@ -203,6 +212,7 @@ pub(crate) fn decode_alert(item: &Item) -> Result<Alert, Fault> {
             available: reader.required("available", as_number)?,
             reserved: reader.required("reserved", as_number)?,
             sold: reader.required("sold", as_number)?,
+            given_back: reader.optional("unsold", as_number)?.unwrap_or(0),
             shortfall: reader.required("shortfall", as_number)?,
             on_order: reader.required("on_order", as_number)?,
             promised: reader.optional("promised", as_more_than_zero)?.unwrap_or(0),
@@ -287,7 +297,7 @@ mod tests {
         let open = OpenAlert { id: AlertId::of(&tea(), 2), supply: -3, terms: 4 };
         let full = Learned {
             version: 9,
-            first: Some(day(1)),
+            known: Known { told: Some((day(1), day(9))), watched_since: Some(day(12)) },
             looked_on: Some(day(29)),
             demand: Some(demand),
             out_since: Some(Timestamp::from_epoch_seconds(5)),
@@ -302,8 +312,17 @@ mod tests {
     #[test]
     fn an_alert_reads_back() {
         let as_of = Timestamp::from_epoch_seconds(1_800_000_000);
-        let sight =
-            Sight { available: 1, reserved: 2, sold: 3, shortfall: 4, on_order: 5, promised: 6, arrived: 7, as_of };
+        let sight = Sight {
+            available: 1,
+            reserved: 2,
+            sold: 3,
+            given_back: 8,
+            shortfall: 4,
+            on_order: 5,
+            promised: 6,
+            arrived: 7,
+            as_of,
+        };
         let told = Alert {
             id: AlertId::of(&tea(), 1),
             sku: tea(),

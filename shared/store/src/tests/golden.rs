@@ -274,6 +274,7 @@ fn purchases() -> Vec<(&'static str, Vec<Write>)> {
     let asked = sent.noted(&Note::Asked, at(11)).unwrap();
     let placed = Note::Placed {
         kind: ErpKind::NetSuite,
+        company: Some("9".to_owned()),
         id: "99".to_owned(),
         number: "PO-99".to_owned(),
         expected_on: Day::from_epoch_days(20_840),

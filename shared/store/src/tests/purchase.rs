@@ -53,6 +53,7 @@ pub(super) fn new(key: &str, lines: &[&str], send: bool) -> NewPurchaseOrder {
         )
         .unwrap(),
         expected_on: Some(day(7)),
+        lead_time_days: None,
         send,
         alert: None,
         actor: "test".to_owned(),
@@ -503,14 +504,26 @@ async fn an_order_that_is_canceled_stays_open_until_it_is_canceled_in_the_erp() 
     assert_eq!(note(Note::Asked).await.status, Status::Canceled);
     let placed = Note::Placed {
         kind: ErpKind::NetSuite,
+        company: Some("9".to_owned()),
         id: "99".to_owned(),
         number: "PO-99".to_owned(),
         expected_on: day(7),
         concern: None,
     };
     assert!(note(placed).await.is_to_be_withdrawn());
-    assert_eq!((list().await.as_str(), note(Note::Withdrawn).await.status), ("purchase-orders", Status::Canceled));
+    // Somebody unpacks boxes there before he hears of it.
+    let come = [("tea".parse().unwrap(), 5)].into();
+    for _ in 0..2 {
+        let booked = bench.store.receive_from_erp(&po("k"), &come, "erp").await.unwrap().unwrap();
+        assert_eq!((booked.status, booked.lines.as_slice()[0].received), (Status::Canceled, 5));
+    }
+    assert_eq!(bench.on_its_way("tea").await, [""; 0]);
+    let withdrawn = note(Note::Withdrawn { concern: None });
+    assert_eq!((list().await.as_str(), withdrawn.await.status), ("purchase-orders", Status::Canceled));
     assert_eq!(list().await, "purchase-orders-closed");
+    let later = [("tea".parse().unwrap(), 9)].into();
+    let booked = bench.store.receive_from_erp(&po("k"), &later, "erp").await.unwrap().unwrap();
+    assert_eq!(booked.lines.as_slice()[0].received, 5, "it is over");
     bench.assert_sound().await;
 }
 
@@ -520,7 +533,7 @@ async fn a_new_day_in_the_erp_is_the_day_on_which_it_is_on_its_way() {
     bench.stocked("tea", 0).await;
     bench.opened("k", &["tea=12/0"], true).await;
     let (kind, id, number) = (ErpKind::NetSuite, "99".to_owned(), "PO-99".to_owned());
-    let placed = Note::Placed { kind, id, number, expected_on: day(7), concern: None };
+    let placed = Note::Placed { kind, company: None, id, number, expected_on: day(7), concern: None };
     let order = bench.store.note_erp(&po("k"), &placed).await.unwrap().unwrap();
     assert_eq!(order.status, Status::Acknowledged);
     let seen = Note::Seen { expected_on: Some(day(9)), concern: None };

@@ -8,16 +8,18 @@ use domain::{
     ids::{AlertId, ReservationId, Sku},
     refusal::Refusal,
     replenishment::{
+        demand::Told,
         review::Turn,
         settings::{SafetyStock, Settings},
     },
     reservation::Kind,
+    sale::{SaleLine, Stage},
     time::{DAY_SECONDS, Day},
 };
 use futures::future::join_all;
 
 use super::{
-    engine::{Bench, at, bench, movement, request, rid},
+    engine::{Bench, at, bench, movement, order, request, rid},
     mishap::Mishap,
     transfers::refusal,
 };
@@ -35,10 +37,15 @@ fn terms() -> Settings {
     Settings::new(7, SafetyStock::Percent(20))
 }
 
+/// Says only how many were sold.
+fn told(units: u64) -> Told {
+    Told { units, out_seconds: None }
+}
+
 /// Ten a day on each day of the window, and so many units on the shelf.
 async fn ten_a_day(bench: &Bench, units: u64) {
     bench.stocked("tea", units).await;
-    let days: BTreeMap<Day, u64> = (1..=28).map(|ago| (today().minus_days(ago), 10)).collect();
+    let days: BTreeMap<Day, Told> = (1..=28).map(|ago| (today().minus_days(ago), told(10))).collect();
     assert_eq!(bench.store.import_sales(&tea(), &days).await.unwrap(), 28);
     bench.store.save_replenishment(&tea(), &terms(), None).await.unwrap();
 }
@@ -161,9 +168,15 @@ async fn an_imported_day_is_as_the_merchant_says() {
     let sold = sell(&bench, "a", &["tea=2"]).await;
     let late = sell(&bench, "b", &["tea=3"]).await;
     bench.store.count_sales(&[sold].into()).await.unwrap();
-    let days = BTreeMap::from([(today(), 7), (today().minus_days(1), 0)]);
-    for (days, changed) in [(&days, 2), (&days, 0), (&BTreeMap::from([(today(), 8)]), 1)] {
+    let days = BTreeMap::from([(today(), told(7)), (today().minus_days(1), told(0))]);
+    for (days, changed) in [(&days, 2), (&days, 0), (&BTreeMap::from([(today(), told(8))]), 1)] {
         assert_eq!(bench.store.import_sales(&tea(), days).await.unwrap(), changed);
+    }
+    let empty = |out_seconds| BTreeMap::from([(today().minus_days(1), Told { units: 0, out_seconds })]);
+    for (out_seconds, changed, known) in [(Some(60), 1, 60), (Some(60), 0, 60), (Some(0), 1, 0), (None, 0, 0)] {
+        assert_eq!(bench.store.import_sales(&tea(), &empty(out_seconds)).await.unwrap(), changed, "{out_seconds:?}");
+        let days = bench.store.days_of_sales(&tea(), today().minus_days(1), today()).await.unwrap();
+        assert_eq!(days[0].out_seconds, known);
     }
     let counted = bench.store.count_sales(&[late.clone()].into()).await.unwrap();
     assert_eq!((counted.sales, sold_on(&bench, "tea", today()).await), (1, 8), "the day is said already");
@@ -181,13 +194,40 @@ async fn the_reorder_point_follows_what_was_sold() {
     review(&bench).await;
     let asked = bench.meter.take().requests;
     assert!(asked.iter().all(|request| !request.contains("Put") && !request.contains("Write")), "{asked:?}");
+    // What was sold on the day of the first look is a part of a day, and does not count.
+    let sold = sell(&bench, "in-part", &["tea=30"]).await;
+    bench.store.count_sales(&[sold].into()).await.unwrap();
+    bench.clock.advance(DAY_SECONDS);
+    assert_eq!(bench.store.review_replenishment(&tea()).await.unwrap().unwrap().reorder.units, 84);
     // Twenty were sold today: from tomorrow on they count.
     let sold = sell(&bench, "k", &["tea=20"]).await;
     bench.store.count_sales(&[sold].into()).await.unwrap();
     assert_eq!(bench.store.look_at_replenishment(&tea()).await.unwrap().unwrap().reorder.units, 84);
     bench.clock.advance(DAY_SECONDS);
-    // 27 times 10 and once 20, in 28 days.
-    assert_eq!(bench.store.review_replenishment(&tea()).await.unwrap().unwrap().reorder.units, 87);
+    // 26 times 10 and once 20, in 27 days: 10.4 a day.
+    assert_eq!(bench.store.review_replenishment(&tea()).await.unwrap().unwrap().reorder.units, 88);
+}
+
+#[tokio::test]
+async fn a_paid_order_of_a_marketplace_that_is_canceled_is_no_supply() {
+    let bench = bench().await;
+    ten_a_day(&bench, 0).await;
+    bench.pool("tea#amazon", 100).await;
+    let stands = async |canceled| {
+        let quantity = domain::quantity::Quantity::new(30).unwrap();
+        let line = SaleLine { line: order("1"), sku: tea(), quantity, canceled, stage: Stage::Paid };
+        bench.store.record_sale(&"amazon".parse().unwrap(), &order("o"), &line).await.unwrap();
+        bench.store.look_at_replenishment(&tea()).await.unwrap().unwrap().sight
+    };
+    let sold = stands(0).await;
+    assert_eq!((sold.available, sold.supply()), (70, 100));
+    assert!(matches!(review(&bench).await, Some(Turn::Opened(_))));
+    for (canceled, available) in [(10, 80), (30, 100), (30, 100)] {
+        let sight = stands(canceled).await;
+        assert_eq!((sight.available, sight.supply(), sight.given_back), (available, 100, canceled));
+    }
+    assert_eq!(review(&bench).await, None, "nothing has come: the next sale would open another alert");
+    bench.assert_sound().await;
 }
 
 #[tokio::test]

@@ -3,6 +3,7 @@
 //!
 //! - `returned` as seen: of two that tell the same, one is refused, whatever each of them believes. So is a copy of this very write.
 //! - `attribute_not_exists(shipped)`: what was shipped does not come back by itself.
+//! - `unsold` of the home rises by it: whoever asks how much there ever was must not count it twice.
 //! - `attribute_not_exists(pk)` on each movement, whose id derives from the line and the number: a second guard of the same.
 //!
 //! **Ship** `attribute_not_exists(shipped)`: noted once; from then on nothing is given back.
@@ -44,7 +45,7 @@ pub(crate) fn give_back(
     .value(":returned", number(returned));
     let noted = if since.returned == 0 { noted } else { noted.value(":seen", number(since.returned)) };
     let booked = movements.iter().flat_map(|(movement, shortfall)| {
-        let credit = credit::credit(&movement.stock.home(), movement.delta.unsigned_abs(), *shortfall, None);
+        let credit = credit::credit_unsold(&movement.stock.home(), movement.delta.unsigned_abs(), *shortfall);
         [credit, Write::put(encode_movement(movement), "attribute_not_exists(pk)")]
     });
     std::iter::once(noted).chain(booked).collect()

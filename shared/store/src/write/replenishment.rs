@@ -13,7 +13,10 @@
 
 use domain::{
     ids::{AlertId, ReservationId, Sku},
-    replenishment::review::{Alert, Learned},
+    replenishment::{
+        demand::Told,
+        review::{Alert, Learned},
+    },
     time::{Day, Timestamp},
 };
 
@@ -56,15 +59,20 @@ pub(crate) fn sell(sku: &Sku, day: Day, units: u64) -> Write {
         .value(":units", number(units))
 }
 
-/// **Import** a day: so many units were sold on it, whatever was known of it.
-pub(crate) fn import(sku: &Sku, day: Day, units: u64) -> Write {
-    Write::update(
-        keys::day_of_sales(sku, day),
-        "SET sold = :units, imported = :one",
-        "attribute_not_exists(imported) OR sold <> :units",
-    )
-    .value(":units", number(units))
-    .value(":one", number(1))
+/// **Import** a day: so many units were sold on it, whatever was known of it; and for so long nothing was available, where that is said.
+pub(crate) fn import(sku: &Sku, day: Day, told: Told) -> Write {
+    let (set, changes) = ("SET sold = :units, imported = :one", "attribute_not_exists(imported) OR sold <> :units");
+    let write = match told.out_seconds {
+        None => Write::update(keys::day_of_sales(sku, day), set, changes),
+        Some(seconds) => Write::update(
+            keys::day_of_sales(sku, day),
+            format!("{set}, #empty = :seconds"),
+            format!("{changes} OR attribute_not_exists(#empty) OR #empty <> :seconds"),
+        )
+        .name("#empty", "empty")
+        .value(":seconds", number(seconds)),
+    };
+    write.value(":units", number(told.units)).value(":one", number(1))
 }
 
 /// **Empty**: on this day nothing was available for so many seconds more.

@@ -7,7 +7,7 @@ use erp::{CallError, ErpKind, RefreshTokens, Transport, TransportError, Which, c
 use holdfast_erps::{netsuite::NetSuiteFace, office::Office, served::Served};
 use vendor::transport::{Request, Response};
 
-use crate::support::{OPENING, World, context, number, order};
+use crate::support::{OPENING, World, context, key, number, order};
 
 struct Socket(reqwest::Client);
 
@@ -52,9 +52,9 @@ async fn every_erp_is_reached_over_a_socket() {
         let created = erp.create(&order("HF-1")).await.unwrap();
         assert!(created.was_there, "{kind}");
         world.office.books().receive(number(&created.id), 0, 4);
-        let state = erp.read(Which::Id(&created.id)).await.unwrap().unwrap();
+        let state = erp.read(Which::Id(&created.id, &key("HF-1"))).await.unwrap().unwrap();
         assert_eq!(state.received("I-1"), Some(4), "{kind}");
-        erp.cancel(&created.id).await.unwrap();
+        erp.cancel(&created.id, &key("HF-1")).await.unwrap();
         assert_eq!(world.office.books().orders.len(), 1, "{kind}");
     }
 }

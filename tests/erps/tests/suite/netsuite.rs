@@ -40,7 +40,7 @@ async fn only_open_lines_are_closed() {
     let id = world.created("HF-1").await.id;
     world.office.books().receive(number(&id), 1, 3);
     world.office.take_calls();
-    world.erp.cancel(&id).await.unwrap();
+    world.erp.cancel(&id, &key("HF-1")).await.unwrap();
     let calls = world.office.take_calls();
     let patch = calls.iter().find(|request| request.method() == "PATCH").unwrap();
     let sent: serde_json::Value = serde_json::from_slice(patch.body()).unwrap();

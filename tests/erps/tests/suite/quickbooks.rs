@@ -1,10 +1,7 @@
 //! What is QuickBooks' own.
 
-use erp::{ErpKind, Heard, Rejected, Which};
-use holdfast_erps::{
-    office::Office,
-    quickbooks::{QuickBooksFace, REALM, webhook},
-};
+use erp::{ErpKind, Which};
+use holdfast_erps::{office::Office, quickbooks::QuickBooksFace};
 
 use crate::support::{OPENING, World, key, number, order, refusal};
 
@@ -18,7 +15,7 @@ async fn a_fault_in_xml_with_status_200_is_a_refusal_and_what_is_gone_is_gone() 
     world.office.books().faults.refuse = Some("Vendor is inactive".to_owned());
     let outcome = world.erp.create(&order("HF-1")).await;
     assert_eq!(refusal(&outcome), "Invalid Reference Id: Vendor is inactive");
-    assert_eq!(world.erp.read(Which::Id(&"4711".parse().unwrap())).await, Ok(None));
+    assert_eq!(world.erp.read(Which::Id(&"4711".parse().unwrap(), &key("HF-1"))).await, Ok(None));
 }
 
 #[tokio::test]
@@ -88,47 +85,9 @@ async fn closing_an_order_that_somebody_changes_is_tried_with_what_they_left() {
         }
         world.office.books().receive(number(&id), 0, 1);
     };
-    let (canceled, ()) = tokio::join!(world.erp.cancel(&id), meddle);
+    let ours = key("HF-1");
+    let (canceled, ()) = tokio::join!(world.erp.cancel(&id, &ours), meddle);
     assert_eq!(canceled, Ok(()));
     assert_eq!(world.calls().len(), 4, "read and refused, read again and closed");
     assert!(world.office.books().live("HF-1").is_empty());
-}
-
-#[tokio::test]
-async fn a_webhook_names_orders_and_bills_of_this_company() {
-    let world = World::new(ErpKind::QuickBooks);
-    let id = world.created("HF-1").await.id;
-    world.office.books().receive(number(&id), 0, 4);
-    let bill = world.office.books().receipts[0].id;
-    let delivery = webhook(&[
-        ("qbo.purchaseorder.updated.v1", number(&id), REALM),
-        ("qbo.bill.created.v1", bill, REALM),
-        ("qbo.bill.created.v1", 7, "somebody else"),
-        ("qbo.invoice.created.v1", 8, REALM),
-    ]);
-    let heard = world.erp.hear(&delivery).unwrap();
-    assert_eq!(heard, Heard { orders: vec![id.clone()], bills: vec![bill.to_string().parse().unwrap()] });
-    assert_eq!(world.erp.orders_of_bill(&heard.bills[0]).await.unwrap(), [id]);
-    assert_eq!(world.erp.orders_of_bill(&"4711".parse().unwrap()).await.unwrap(), []);
-}
-
-#[tokio::test]
-async fn a_webhook_that_is_not_signed_over_these_bytes_is_not_believed() {
-    let world = World::new(ErpKind::QuickBooks);
-    let good = webhook(&[("qbo.purchaseorder.updated.v1", 98, REALM)]);
-    let mut unsigned = good.clone();
-    unsigned.headers.clear();
-    let mut changed = good.clone();
-    changed.body[20] ^= 1;
-    let mut other = good.clone();
-    other.headers[0].1 = webhook(&[("qbo.purchaseorder.updated.v1", 99, REALM)]).headers[0].1.clone();
-    // No JSON either: a signature is looked at before anything is parsed.
-    let mut nonsense = good.clone();
-    nonsense.body = b"{".to_vec();
-    for wrong in [unsigned, changed, other, nonsense] {
-        assert!(matches!(world.erp.hear(&wrong), Err(Rejected::Unbelieved(_))), "{wrong:?}");
-    }
-    for kind in [ErpKind::NetSuite, ErpKind::SapBusinessOne] {
-        assert!(matches!(World::new(kind).erp.hear(&good), Err(Rejected::Unbelieved(_))));
-    }
 }

@@ -35,7 +35,7 @@ async fn every_call_is_as_its_golden_file_says() {
         world.office.books().receive(number(&created.id), 0, 4);
         world.erp.read(erp::Which::Key(&key("HF-1"))).await.unwrap();
         world.state(&created.id).await;
-        world.erp.cancel(&created.id).await.unwrap();
+        world.erp.cancel(&created.id, &key("HF-1")).await.unwrap();
         let text: Vec<String> = world.office.take_calls().iter().map(shown).collect();
         let mut settings = insta::Settings::clone_current();
         settings.set_snapshot_path("../golden");

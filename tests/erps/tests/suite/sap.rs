@@ -1,9 +1,11 @@
 //! What is SAP Business One's own: two orders under one reference can be there.
 
-use erp::{ErpKind, Status, Which};
+use std::sync::Arc;
+
+use erp::{CallError, Credentials, ErpKind, RefreshTokens, Status, Which, connect};
 use holdfast_erps::books::{Books, Order, Standing};
 
-use crate::support::{World, key, number, order};
+use crate::support::{World, context, key, number, order};
 
 /// Somebody else's order under the same reference.
 fn twin(books: &mut Books, of: u64) -> u64 {
@@ -34,8 +36,39 @@ async fn a_second_order_that_nobody_can_answer_for_is_told_and_left_alone() {
     let words = "SAP has further open purchase orders of this reference: 1099";
     assert_eq!((&again.id, again.concerns), (&id, vec![words.to_owned()]));
     let state = world.erp.read(Which::Key(&key("HF-1"))).await.unwrap().unwrap();
-    assert_eq!((state.id, state.concerns), (id, vec![words.to_owned()]));
+    assert_eq!((&state.id, state.concerns), (&id, vec![words.to_owned()]));
+    assert_eq!(world.state(&id).await.concerns, [words], "and so does every look at the one that is ours");
     assert_eq!(world.office.books().orders[&younger].standing, Standing::Open);
+}
+
+/// SAP is busy for a minute and a half, and the caller hears nothing.
+#[tokio::test]
+async fn an_order_that_is_there_late_is_found_by_who_waits_and_told_to_who_does_not() {
+    for (wait, made) in [(120, 1), (60, 2)] {
+        let world = World::new(ErpKind::SapBusinessOne);
+        world.office.books().faults.commit_late_seconds = 90;
+        assert!(matches!(world.erp.create(&order("HF-1")).await, Err(CallError::Unavailable { .. })));
+        world.office.advance(wait);
+        let created = world.created("HF-1").await;
+        assert_eq!((created.was_there, created.concerns.len()), (made == 1, 0));
+        world.office.advance(60);
+        let state = world.state(&created.id).await;
+        assert_eq!((world.office.books().orders.len(), state.concerns.len()), (made, made - 1), "{:?}", state.concerns);
+    }
+}
+
+#[tokio::test]
+async fn a_login_that_is_refused_is_not_tried_again_for_a_quarter_of_an_hour() {
+    let world = World::new(ErpKind::SapBusinessOne);
+    let mut context = context(ErpKind::SapBusinessOne, Arc::new(world.office.clone()), Arc::new(world.office.clone()));
+    context.credentials = Credentials::from([("user", "manager"), ("password", "wr0ng")]);
+    let erp = connect(ErpKind::SapBusinessOne, context, Arc::clone(&world.kept) as Arc<dyn RefreshTokens>);
+    for (later, logins) in [(0, 1), (60, 0), (14 * 60 - 1, 0), (1, 1), (0, 0)] {
+        world.office.advance(later);
+        let outcome = erp.create(&order("HF-1")).await;
+        assert!(matches!(outcome, Err(CallError::Unauthorized { .. })), "{outcome:?}");
+        assert_eq!(world.office.take_calls().len(), logins, "after {later} s");
+    }
 }
 
 #[tokio::test]

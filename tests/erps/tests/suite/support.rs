@@ -145,8 +145,17 @@ impl World {
         self.erp.create(&order(key)).await.unwrap_or_else(|error| panic!("{}: {error}", self.kind))
     }
 
+    /// The order of this id that was created as the first one.
     pub async fn state(&self, id: &ErpOrderId) -> OrderState {
-        self.erp.read(Which::Id(id)).await.unwrap().unwrap_or_else(|| panic!("{}: it is gone", self.kind))
+        self.state_of(id, "HF-1").await
+    }
+
+    pub async fn state_of(&self, id: &ErpOrderId, key_text: &str) -> OrderState {
+        self.erp
+            .read(Which::Id(id, &key(key_text)))
+            .await
+            .unwrap()
+            .unwrap_or_else(|| panic!("{}: it is gone", self.kind))
     }
 
     /// Calls since this was last asked, as `METHOD path`, without those for tokens and sessions.

@@ -145,7 +145,7 @@ impl World {
 
 /// The secret of the local stack: what the vendor wants, and the first refresh token.
 fn with_refresh_token(credentials: &channels::Credentials, token: &str) -> channels::Credentials {
-    let names = ["client_id", "client_secret", "webhook_verifier", "certificate_id", "private_key", "user", "password"];
+    let names = ["client_id", "client_secret", "certificate_id", "private_key", "user", "password"];
     let mut secret: serde_json::Map<String, Value> =
         names.iter().filter_map(|name| Some(((*name).to_owned(), json!(credentials.get(name).ok()?)))).collect();
     secret.insert("refresh_token".to_owned(), json!(token));
@@ -161,7 +161,8 @@ async fn an_order_whose_replies_are_lost_three_times_exists_once() {
         let side = world.side(&id).await;
         assert_eq!(side["status"], "asked", "{kind}: {side}");
         assert!(side["trouble"].as_str().unwrap().contains("no answer came"), "{kind}: {side}");
-        world.minutes(5).await;
+        // It is tried again after two minutes, and then each time after as long again; a minute more where a tick comes a second early.
+        world.minutes(24).await;
         assert_eq!(world.network.lost.load(Ordering::SeqCst), 3, "{kind}");
         assert_eq!(world.there().1, 1, "{kind}: one order");
         let order = world.read(&id).await;
@@ -279,4 +280,95 @@ async fn what_is_ended_there_is_not_on_its_way_here() {
         assert_eq!(next(&world.shop, "tea").await, None, "{kind}");
         world.shop.close().await;
     }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn what_was_received_there_before_it_was_canceled_here_is_on_the_shelf() {
+    for (kind, units) in ErpKind::ALL.into_iter().flat_map(|kind| [(kind, 5), (kind, 12)]) {
+        let world = World::with(kind, 0).await;
+        let id = world.order().await;
+        world.minutes(2).await;
+        let there = world.there().0[0];
+        world.books(|books| books.receive(there, 0, units));
+        world.shop.step(&id, "cancel", &json!({})).await.expect(200);
+        world.minutes(2).await;
+        let order = world.read(&id).await;
+        assert_eq!((&order["status"], &order["erp"]["status"]), (&json!("canceled"), &json!("withdrawn")), "{kind}");
+        assert_eq!(order["lines"][0]["received"], units, "{kind}");
+        assert_eq!((world.shop.units("tea").await.available, world.there().0.len()), (units, 0), "{kind}");
+        let report = world.shop.close().await;
+        assert_eq!((report.free, report.movements), (units, 1), "{kind}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_that_the_erp_creates_late_is_not_sent_a_second_time_meanwhile() {
+    let world = World::with(ErpKind::SapBusinessOne, 0).await;
+    world.books(|books| books.faults.commit_late_seconds = 90);
+    let id = world.order().await;
+    world.minutes(1).await;
+    assert_eq!((world.side(&id).await["status"].clone(), world.there().1), (json!("asked"), 0));
+    world.minutes(4).await;
+    assert_eq!((world.side(&id).await["status"].clone(), world.there().1), (json!("placed"), 1));
+    world.shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_line_that_is_another_item_there_is_for_a_person_and_the_order_is_not_over() {
+    for kind in ErpKind::ALL {
+        let world = World::with(kind, 0).await;
+        let id = world.order().await;
+        world.minutes(1).await;
+        let there = world.there().0[0];
+        // The supplier has sent a substitute.
+        world.books(|books| {
+            "I-2".clone_into(&mut books.orders.get_mut(&there).unwrap().lines[0].item);
+            books.receive(there, 0, 12);
+        });
+        world.pass(15 * 60).await;
+        let order = world.read(&id).await;
+        assert_eq!((&order["status"], world.shop.units("tea").await.available), (&json!("acknowledged"), 0), "{kind}");
+        let trouble = order["erp"]["trouble"].as_str().unwrap();
+        assert!(trouble.contains("item I-1, SKU tea: the ERP shows no line of it"), "{kind}: {trouble}");
+        world.shop.receive(&id, &[("tea", 12)]).await.expect(200);
+        world.pass(15 * 60).await;
+        assert_eq!(
+            (&world.read(&id).await["status"], world.shop.close().await.free),
+            (&json!("received"), 12),
+            "{kind}"
+        );
+    }
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn an_order_of_two_skus_that_are_one_item_there_is_not_created() {
+    let world = World::with(ErpKind::NetSuite, 0).await;
+    // It has no other name there, and so is the item that tea is.
+    world.shop.fill("I-1", 0).await;
+    let more = json!({ "send": true, "currency": "USD" });
+    let id = world.shop.purchase(&[("tea", 12), ("I-1", 3)], &more).await.expect(201).id();
+    world.minutes(1).await;
+    let side = world.side(&id).await;
+    assert_eq!((&side["status"], world.there().1), (&json!("refused"), 0));
+    assert_eq!(side["refusal"], "two of its SKUs are one item in the ERP");
+    assert_eq!(next(&world.shop, "tea").await, None, "and nobody is promised any of it");
+    world.shop.close().await;
+}
+
+#[tokio::test(flavor = "multi_thread")]
+async fn a_second_order_under_our_reference_is_told_for_as_long_as_it_is_open() {
+    let world = World::with(ErpKind::SapBusinessOne, 0).await;
+    let id = world.order().await;
+    world.minutes(1).await;
+    let there = world.there().0[0];
+    let twin = world.books(|books| books.create(books.orders[&there].clone()).unwrap());
+    for _ in 0..2 {
+        world.pass(15 * 60).await;
+        let trouble = world.side(&id).await["trouble"].as_str().unwrap().to_owned();
+        assert!(trouble.contains(&format!("further open purchase orders of this reference: {}", 1_000 + twin)));
+    }
+    world.books(|books| books.end(twin, erps::books::Standing::Canceled));
+    world.pass(15 * 60).await;
+    assert_eq!(world.side(&id).await.get("trouble"), None);
+    world.shop.close().await;
 }

@@ -47,13 +47,6 @@ fn a_bill_that_names_no_line_counts_by_item_and_one_that_names_no_order_counts_w
 }
 
 #[test]
-fn the_orders_of_a_bill_are_those_that_it_names() {
-    let to = |id: &str| json!([{ "TxnId": id, "TxnType": "PurchaseOrder" }, { "TxnId": "5", "TxnType": "BillPaymentCheck" }]);
-    let bill = bill(&json!([line("1", 1.0, &to("20")), line("2", 1.0, &to("7")), line("3", 1.0, &to("20"))]));
-    assert_eq!(bill.orders().iter().map(ErpOrderId::as_str).collect::<Vec<_>>(), ["20", "7"]);
-}
-
-#[test]
 fn a_long_key_becomes_a_number_that_fits_and_no_other_key_has() {
     let key = |text: &str| text.parse::<OrderKey>().unwrap();
     assert_eq!(doc_number(&key("HF-2026-11-25-000001x")), "HF-2026-11-25-000001x");

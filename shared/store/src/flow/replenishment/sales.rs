@@ -14,7 +14,10 @@ use std::collections::{BTreeMap, BTreeSet};
 use domain::{
     ids::{ReservationId, Sku},
     refusal::Refusal,
-    replenishment::{demand::DayOfSales, review::Learned},
+    replenishment::{
+        demand::{DayOfSales, Told},
+        review::Learned,
+    },
     reservation::{Reservation, Status},
     time::Day,
 };
@@ -148,26 +151,28 @@ impl Store {
     ///
     /// # Errors
     /// Refused with `Contended`; or a fault. Some days may be written then, and are the same when they are written again.
-    pub async fn import_sales(&self, sku: &Sku, days: &BTreeMap<Day, u64>) -> Result<u64, Failure> {
-        let writes = iter(days.iter().map(|(day, units)| async move {
-            let written = self.write(&writes::import(sku, *day, *units)).await?;
+    pub async fn import_sales(&self, sku: &Sku, days: &BTreeMap<Day, Told>) -> Result<u64, Failure> {
+        let writes = iter(days.iter().map(|(day, told)| async move {
+            let written = self.write(&writes::import(sku, *day, *told)).await?;
             Ok::<_, Fault>(u64::from(matches!(written, Written::Applied(_))))
         }));
         let changed: Vec<u64> = writes.buffer_unordered(AT_ONCE).try_collect().await?;
         let changed = changed.iter().sum();
-        if let Some(first) = days.keys().min().copied().filter(|_| changed > 0) {
-            self.take_the_average_anew(sku, first).await?;
+        if let (Some(first), Some(last)) = (days.keys().min(), days.keys().max())
+            && changed > 0
+        {
+            self.take_the_average_anew(sku, *first, *last).await?;
         }
         Ok(changed)
     }
 
-    /// The next look reads the days again, and knows the SKU from `first` on.
-    async fn take_the_average_anew(&self, sku: &Sku, first: Day) -> Result<(), Failure> {
+    /// The next look reads the days again, and knows those from `first` to `last`.
+    async fn take_the_average_anew(&self, sku: &Sku, first: Day, last: Day) -> Result<(), Failure> {
         for round in 0..MAX_ROUNDS {
             let stored = self.get(keys::learned(sku)).await?;
             let seen = stored.as_ref().map(decode_learned).transpose()?.unwrap_or_default();
-            let known = seen.first.map_or(first, |known| known.min(first));
-            let next = Learned { version: seen.version + 1, first: Some(known), looked_on: None, ..seen.clone() };
+            let known = seen.known.and_told(first, last);
+            let next = Learned { version: seen.version + 1, known, looked_on: None, ..seen.clone() };
             if matches!(self.write(&writes::learn(sku, seen.version, &next)).await?, Written::Applied(_)) {
                 return Ok(());
             }

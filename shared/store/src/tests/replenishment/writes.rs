@@ -3,7 +3,7 @@
 use aws_sdk_dynamodb::types::AttributeValue;
 use domain::{
     replenishment::{
-        demand::Demand,
+        demand::{Demand, Known, Told},
         review::{Alert, Learned, OpenAlert, Sight},
         settings::OnAlert,
     },
@@ -36,7 +36,7 @@ fn learned(version: u64) -> Learned {
     };
     Learned {
         version,
-        first: Some(today().minus_days(28)),
+        known: Known { told: Some((today().minus_days(28), today().minus_days(1))), watched_since: Some(today()) },
         looked_on: Some(today()),
         demand: Some(demand),
         out_since: Some(at(0)),
@@ -50,6 +50,7 @@ fn alert() -> Alert {
         available: 80,
         reserved: 4,
         sold: 16,
+        given_back: 0,
         shortfall: 0,
         on_order: 0,
         promised: 0,
@@ -107,7 +108,8 @@ fn golden() {
         ("terms_remove", writes::remove(&tea(), 3)),
         ("sale_count", writes::count(&rid("k"), today())),
         ("day_sell", writes::sell(&tea(), today(), 3)),
-        ("day_import", writes::import(&tea(), today(), 7)),
+        ("day_import", writes::import(&tea(), today(), told(7))),
+        ("day_import_out_of_stock", writes::import(&tea(), today(), Told { units: 7, out_seconds: Some(60) })),
         ("day_empty", writes::empty(&tea(), today(), 600)),
         ("learn", writes::learn(&tea(), 8, &learned(9))),
         ("alert_open", writes::open(&alert())),
@@ -170,7 +172,7 @@ async fn each_condition_of_sales() {
     let bench = bench().await;
     let count = || writes::count(&rid("k"), today());
     let confirmed = || record(Status::Confirmed { at: at(0) });
-    let (sell, import) = (|| writes::sell(&tea(), today(), 3), || writes::import(&tea(), today(), 7));
+    let (sell, import) = (|| writes::sell(&tea(), today(), 3), || writes::import(&tea(), today(), told(7)));
     for (name, before, write, applied) in [
         ("count", Some(confirmed()), count(), true),
         ("count: it is counted", Some(with(confirmed(), "counted", number(1))), count(), false),
