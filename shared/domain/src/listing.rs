@@ -286,6 +286,7 @@ mod tests {
     fn times_are_what_their_words_say() {
         assert_eq!((APPLY_SECONDS, LOOK_AGAIN_SECONDS, IN_FLIGHT_SECONDS), (900, 120, 1_800), "15, 2 and 30 minutes");
         assert_eq!(COUNT_SECONDS, 3_600, "an hour");
+        assert_eq!(CHECK_AFTER_SECONDS, (3_600, 21_600), "one to six hours");
     }
 
     #[test]
