@@ -352,3 +352,24 @@ fn is_fading(rule: Buffer, units: u64) -> bool {
 fn key(id: &ListingId, version: u64) -> String {
     domain::ids::Fingerprint::of("push", &[&id.to_string(), &version.to_string()]).to_string()
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_about_one_listing_holds_up_no_other() {
+        let reason = || "in the vendor's words".to_owned();
+        for (error, is_everybodys) in [
+            (CallError::Unavailable { reason: reason() }, false),
+            (CallError::Refused { reason: reason() }, false),
+            (CallError::Stale { shown: None }, false),
+            (CallError::Unauthorized { reason: reason() }, true),
+            (CallError::Throttled { retry_after_seconds: 1 }, true),
+        ] {
+            let ended = Ended::from(error);
+            assert_eq!(ended.is_everybodys(), is_everybodys, "{ended}");
+        }
+        assert!(Ended::Pausing.is_everybodys());
+    }
+}

@@ -59,7 +59,7 @@ impl Store {
             let mut writes = vec![write::purchase::mark(sku, seen.as_ref(), next)];
             if before == Backorders::Never {
                 let units = seen.as_ref().map_or(0, OnOrder::units);
-                writes.push(write::incoming::open(&pool_of(sku), units));
+                writes.push(write::pool::open(&pool_of(sku), units));
                 let movement = backorder::begins(sku, units, self.now());
                 writes.extend(movement.as_ref().map(write::movement::explain));
             }

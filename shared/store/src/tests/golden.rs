@@ -318,7 +318,7 @@ fn purchases() -> Vec<(&'static str, Vec<Write>)> {
         ("on_order_first_mark", vec![purchase::mark(&tea, None, Open)]),
         ("on_order_mark", vec![purchase::mark(&tea, Some(&marked(Never)), Open)]),
         ("on_order_mark_again", vec![purchase::mark(&tea, Some(&marked(Open)), Closed)]),
-        ("incoming_open", vec![incoming::open(&pool, 12)]),
+        ("incoming_open", vec![pool::open(&pool, 12)]),
         ("incoming_follow", vec![incoming::follow(&pool, &home(5, 0), next(7, 0, 4))]),
         ("incoming_follow_and_owe", vec![incoming::follow(&pool, &home(5, 0), next(0, 2, 3))]),
         ("incoming_follow_and_cover", vec![incoming::follow(&pool, &home(0, 2), next(1, 0, 3))]),

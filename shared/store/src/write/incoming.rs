@@ -2,27 +2,14 @@
 //! take from it what will not come or came for nobody. Each is a part of the transaction that changes what is on its way, or that moves a
 //! surplus.
 //!
-//! - **Open** `attribute_not_exists(pk)`: the pool is made once.
+//! - It is made as any home is ([`super::pool::open`]), once.
 //! - **Follow** sets what `domain::purchase::backorder` says, so all that it says it of must be as it was seen: `a`, for shoppers hold and
 //!   release there; `owed`, for a release covers it; `hi`, for no child may be opened in between; and `g`, which stands for `f` and
 //!   for every movement.
 
-use std::collections::BTreeMap;
+use domain::bucket::{Bucket, StockId};
 
-use domain::bucket::{Bucket, Home, Role, StockId};
-
-use crate::{
-    item::{encode_bucket, number},
-    keys,
-    table::Write,
-};
-
-/// **Open** the pool with so many units.
-pub(crate) fn open(stock: &StockId, units: u64) -> Write {
-    let home = Home { version: 1, generation: 1, ..Home::default() };
-    let bucket = Bucket { free: units, holds: BTreeMap::new(), sold: 0, watermark: None, role: Role::Home(home) };
-    Write::put(encode_bucket(&stock.home(), &bucket), "attribute_not_exists(pk)")
-}
+use crate::{item::number, keys, table::Write};
 
 /// What the home of a pool becomes.
 #[derive(Debug, Clone, Copy, PartialEq, Eq)]

@@ -21,7 +21,8 @@ use crate::{
     item::{encode_bucket, encode_on_order},
     keys,
     write::{
-        incoming::{Next, follow, open},
+        incoming::{Next, follow},
+        pool::open,
         purchase as writes,
     },
 };
